@@ -1,0 +1,1 @@
+"""Keeps MongoDB equal to the UK's public procurement notices; start reading at `engine.py`."""

@@ -1,0 +1,111 @@
+"""CPV codes: where notices keep them, and the sector each belongs to."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from tender_sync.dig import objects, text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+# The 45 divisions of the Common Procurement Vocabulary (Regulation (EC) No 213/2008), each by a short name.
+CPV_SECTOR_MAP: Mapping[str, str] = {
+    "03": "Agriculture & Forestry",
+    "09": "Energy",
+    "14": "Mining",
+    "15": "Food & Beverages",
+    "16": "Agricultural Machinery",
+    "18": "Clothing & Textiles",
+    "19": "Leather, Plastics & Rubber",
+    "22": "Publishing & Printing",
+    "24": "Chemicals",
+    "30": "IT Equipment",
+    "31": "Electrical Equipment",
+    "32": "Telecoms",
+    "33": "Medical Equipment",
+    "34": "Transport Equipment",
+    "35": "Security & Defence",
+    "37": "Musical & Sports Equipment",
+    "38": "Laboratory Equipment",
+    "39": "Furniture",
+    "41": "Water",
+    "42": "Industrial Machinery",
+    "43": "Mining Machinery",
+    "44": "Construction Materials",
+    "45": "Construction",
+    "48": "Software",
+    "50": "Repair & Maintenance",
+    "51": "Installation",
+    "55": "Hospitality",
+    "60": "Transport",
+    "63": "Transport Support",
+    "64": "Postal & Telecom",
+    "65": "Utilities",
+    "66": "Financial Services",
+    "70": "Real Estate",
+    "71": "Architecture & Engineering",
+    "72": "IT Services",
+    "73": "R&D",
+    "75": "Public Administration",
+    "76": "Oil & Gas",
+    "77": "Agriculture Services",
+    "79": "Business Services",
+    "80": "Education",
+    "85": "Health & Social",
+    "90": "Environmental Services",
+    "92": "Recreation & Culture",
+    "98": "Other Services",
+}
+
+_CODE = re.compile(r"([0-9]{8})(?:\s*-\s*[0-9])?")  # the digit after the hyphen checks the eight before it
+_DIGITS = 8
+
+# Main code first. Contracts Finder and old-regime (CELEX) notices mark one in tender.classification; CELEX
+# lists more under the items, Contracts Finder under the tender. Procurement Act notices mark none and list
+# all under the items: of the tender in planning and tender notices, of the awards in award and contract
+# notices (measured on 1,647 releases).
+_PLACES = (
+    ("tender", "classification"),
+    ("tender", "additionalClassifications"),
+    ("tender", "items", "classification"),
+    ("tender", "items", "additionalClassifications"),
+    ("awards", "items", "classification"),
+    ("awards", "items", "additionalClassifications"),
+    ("contracts", "items", "classification"),
+    ("contracts", "items", "additionalClassifications"),
+)
+
+
+def derive_sector_from_cpv(code: object) -> str | None:
+    """Return the sector of a CPV code by its division (the first two digits); None for no such division."""
+    return CPV_SECTOR_MAP.get((text(code) or "")[:2])
+
+
+def cpv_codes(release: Mapping[str, Any]) -> list[str]:
+    """Return the CPV codes of a release as eight digits each, the main one first, none twice.
+
+    Codes of no division of the vocabulary (`99999999`) are left out, so the first code always has a sector.
+    """
+    return list(dict.fromkeys(_codes(release)))
+
+
+def _codes(release: Mapping[str, Any]) -> Iterator[str]:
+    for place in _PLACES:
+        for classification in objects(release, *place):
+            code = _eight_digits(classification.get("id"))
+            if _is_cpv(classification.get("scheme")) and code and derive_sector_from_cpv(code):
+                yield code
+
+
+def _is_cpv(scheme: object) -> bool:
+    """Tell whether a scheme is CPV; a missing one is, for no other vocabulary has codes of eight digits."""
+    return scheme is None or (text(scheme) or "").upper() == "CPV"
+
+
+def _eight_digits(code: object) -> str | None:
+    if isinstance(code, int) and not isinstance(code, bool):
+        code = str(code).zfill(_DIGITS)  # a number has lost the zero of divisions 03 and 09
+    match = _CODE.fullmatch(text(code) or "")
+    return match[1] if match else None

@@ -1,0 +1,77 @@
+"""Bytes of one answer → its release package, forgiving what real answers have been seen to contain."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from typing import Any
+
+
+class NotAPackage(ValueError):
+    """The body is something else altogether: a maintenance page, an error in JSON, nothing."""
+
+
+class BrokenPackage(ValueError):
+    """The body looks like a release package but cannot be decoded, even after the known repairs."""
+
+
+def decode_package(body: bytes) -> dict[str, Any]:
+    """Decode one OCDS release package: an object whose `releases` is a list (of anything).
+
+    Forgiven, and met in published answers by Kingfisher Collect: bytes that are not UTF-8 (read as Windows-1252, one
+    by one, so that the rest of the page keeps its characters) and numbers such as ` 000,`. `1e9999` decodes to
+    infinity; what to make of that is the mapper's business.
+
+    :raises NotAPackage: the body is not a release package
+    :raises BrokenPackage: it starts like one but is damaged
+    """
+    text = body.decode("utf-8-sig", errors="windows-1252-bytes")
+    if not text.lstrip().startswith("{"):
+        raise NotAPackage(f"the answer is not JSON but begins with {text.strip()[:80]!r}")
+    try:
+        package = _loads(text)
+    except (ValueError, RecursionError) as error:
+        if '"releases"' not in text:
+            raise NotAPackage(f"the answer is neither JSON nor a release package ({error})") from None
+        raise BrokenPackage(f"the answer is damaged JSON ({error})") from None
+    releases = package.get("releases")
+    if not isinstance(releases, list):
+        message = package.get("message") or package.get("error") or f"keys {sorted(package)[:8]}"
+        raise NotAPackage(f"the answer is JSON without a list of releases: {str(message)[:200]}")
+    return package
+
+
+def _loads(text: str) -> dict[str, Any]:
+    # strict=False: raw control characters inside texts are readable, if not allowed.
+    try:
+        package = json.loads(text, strict=False)
+    except json.JSONDecodeError:
+        package = json.loads(_repair_numbers(text), strict=False)
+    if not isinstance(package, dict):
+        raise TypeError("the top level is no object")
+    return package
+
+
+# A string (kept as it is), or a number written with leading zeros or with blanks between its thousands.
+_STRING_OR_ODD_NUMBER = re.compile(r'"(?:[^"\\]|\\.)*"|(?<![\w.+-])-?(?:0+\d+(?:\.\d+)?|\d{1,3}(?: \d{3})+)(?![\w.])')
+
+
+def _repair_numbers(text: str) -> str:
+    return _STRING_OR_ODD_NUMBER.sub(lambda met: met[0] if met[0][0] == '"' else _plain_number(met[0]), text)
+
+
+def _plain_number(odd: str) -> str:
+    digits = odd.replace(" ", "").lstrip("-").lstrip("0")
+    sign = "-" if odd.startswith("-") else ""
+    return sign + (digits if digits[:1].isdigit() else "0" + digits)
+
+
+def _windows_1252_bytes(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    odd = error.object[error.start : error.end]
+    return odd.decode("cp1252", errors="replace"), error.end
+
+
+codecs.register_error("windows-1252-bytes", _windows_1252_bytes)

@@ -1,0 +1,67 @@
+"""Walking JSON that may be shaped oddly: wrong types and missing parts read as absent, never as an error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def members(value: object) -> list[Any]:
+    """Return what stands at a place that may hold one thing or many.
+
+    A list gives its elements, null gives nothing, and an object keyed by numbers gives its values: Find a
+    Tender has published `deliveryAddresses` as `{"1": {…}}` (seen in notice 002109-2021). Anything else is a
+    list of one.
+    """
+    if value is None:
+        return []
+    if isinstance(value, list):
+        return value
+    if isinstance(value, dict) and value and all(str(key).isdecimal() for key in value):
+        return list(value.values())
+    return [value]
+
+
+def walk(value: object, *path: str) -> list[Any]:
+    """Return everything found at `path`, in document order, going through every list on the way."""
+    found = members(value)
+    for key in path:
+        found = [member for node in found if isinstance(node, dict) for member in members(node.get(key))]
+    return found
+
+
+def objects(value: object, *path: str) -> list[dict[str, Any]]:
+    """Return the JSON objects found at `path`; whatever else stands there is left out."""
+    return [found for found in walk(value, *path) if isinstance(found, dict)]
+
+
+def text(value: object) -> str | None:
+    """Return a string without the white space around it; None for an empty one and every other type."""
+    return (value.strip() or None) if isinstance(value, str) else None
+
+
+def line(value: object) -> str | None:
+    """Return a string as one line, each run of white space one blank; names hold stray line breaks."""
+    return (" ".join(value.split()) or None) if isinstance(value, str) else None
+
+
+def identifier(value: object) -> str | None:
+    """Return an id as a string; a whole number becomes its digits."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return text(value)
+
+
+def texts(value: object, *path: str) -> list[str]:
+    """Return the non-empty strings at `path`, trimmed."""
+    return [found for found in map(text, walk(value, *path)) if found]
+
+
+def first_text(value: object, *paths: tuple[str, ...]) -> str | None:
+    """Return the first non-empty string at the first of `paths` that has one."""
+    return next((found for path in paths for found in texts(value, *path)), None)
+
+
+def word(value: object, *path: str) -> str | None:
+    """Return the code-list value at `path` in lower case, the way the tables of this package spell them."""
+    found = first_text(value, path)
+    return found.lower() if found else None

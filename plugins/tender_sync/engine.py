@@ -1,0 +1,281 @@
+"""The cursor-resume loop: windows of a source, page by page, from where the last run stopped up to now.
+
+What it promises, and how: nothing counts as read before it is committed (the job moves in the page's transaction), so
+a crash at any instant costs at most the page being read. A window is complete only on a believable end; an answer that
+cannot be believed is committed all the same, and its window read again in halves.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+
+from tender_sync.errors import EndRun, ReadAgain, RejectedRelease, StopRun, TenderSyncError, WindowTrouble
+from tender_sync.ocds import map_ocds_to_contract
+from tender_sync.store import Rejection, Suspect
+from tender_sync.windows import PageEnd, Window, after_page, close, open_window, shrink, whole_second
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from tender_sync.clock import Clock
+    from tender_sync.feed import FetchPageResult
+    from tender_sync.jobs import SyncJob, SyncJobs
+    from tender_sync.patience import Patience
+    from tender_sync.sources import Source
+    from tender_sync.store import Store
+    from tender_sync.windows import Place
+
+log = logging.getLogger(__name__)
+
+# After this many runs in a row that could not get past a window: read it in halves; set it aside if it has none.
+FAILURES_BEFORE_HALVING = 2
+FAILURES_BEFORE_SETTING_ASIDE = 2
+# A server's clock that is further off than this is no clock (a cache, a proxy), and is not believed.
+LARGEST_CLOCK_DIFFERENCE = timedelta(days=1)
+WORTH_SAYING = timedelta(minutes=1)
+
+
+class FetchPage(Protocol):
+    """Fetches the page of a window at a cursor, or its first page (see `feed.Feed.fetch_page`)."""
+
+    def __call__(self, cursor: str | None, window: Window) -> FetchPageResult:
+        """Fetch it."""
+
+
+@dataclass(frozen=True)
+class SyncResult:
+    """What a run did: releases `fetched`, `errors` (rejected among them), and whether it reached its ceiling (`done`).
+
+    `transition`: this run completed the source's backfill. `changed`: contracts created or updated. `outcome` says why
+    it ended. `record` is the run's document in `syncRuns`.
+    """
+
+    fetched: int
+    errors: int
+    done: bool
+    transition: bool
+    changed: int
+    outcome: str
+    record: dict[str, Any]
+
+
+def process_sync_job(
+    source: Source,
+    *,
+    fetch_page: FetchPage,
+    jobs: SyncJobs,
+    store: Store,
+    patience: Patience,
+    clock: Clock,
+    backfill_start: datetime,
+    max_items_per_run: int | None = None,
+) -> SyncResult:
+    """Bring `source` forward: as far as the moment this run began, or as its budgets allow.
+
+    `max_items_per_run` counts releases fetched and is checked between pages, so the last page may go over it.
+
+    :raises SkipRun: another run holds, or took over, the lease
+    :raises StopRun: the run failed; the job keeps its place and says why in `errorLog`
+    """
+    job = jobs.get_or_create_sync_job(backfill_start)
+    run = _Run(source, job, fetch_page, store, patience, ceiling=whole_second(clock.now()), clock=clock)
+    try:
+        run.read_on(max_items_per_run)
+    except EndRun as end:
+        return _finish(run, jobs, str(end), done=False)
+    except StopRun as failure:
+        log.error("%s run failed: %s", source.title, failure)  # noqa: TRY400 - a traceback would hide the sentence
+        jobs.mark_sync_error(str(failure), place=run.place, stuck=isinstance(failure, WindowTrouble))
+        jobs.end_run("failed", error=str(failure), watermark=run.place.watermark)
+        raise
+    return _finish(run, jobs, "done", done=True)
+
+
+def _finish(run: _Run, jobs: SyncJobs, outcome: str, *, done: bool) -> SyncResult:
+    transition = jobs.mark_sync_complete() if done else False
+    record = jobs.end_run(outcome, watermark=run.place.watermark)
+    counts = run.counts
+    log.info(
+        "%s run ended (%s): %d fetched = %d new + %d changed + %d unchanged + %d rejected + %d doubled; %d requests, "
+        "%d windows, %.0f s waited; everything up to %s UTC is in%s",
+        run.source.title,
+        outcome,
+        *(counts[name] for name in ("fetched", "created", "updated", "unchanged", "rejected", "doubled")),
+        counts["requests"],
+        counts["windows"],
+        counts["waitedSeconds"],
+        f"{run.place.watermark:%Y-%m-%d %H:%M:%S}",
+        "; the backfill is complete" if transition else "",
+    )
+    return SyncResult(
+        fetched=counts["fetched"],
+        errors=counts["rejected"],
+        done=done,
+        transition=transition,
+        changed=counts["created"] + counts["updated"],
+        outcome=outcome,
+        record=record,
+    )
+
+
+@dataclass
+class _Run:
+    """One run on its way: `place` moves with every commit, `seen` holds the cursors followed in the open window."""
+
+    source: Source
+    job: SyncJob
+    fetch_page: FetchPage
+    store: Store
+    patience: Patience
+    clock: Clock
+    ceiling: datetime
+    place: Place = field(init=False)
+    seen: set[str] = field(default_factory=set)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.place = self.job.place
+
+    def read_on(self, max_items: int | None) -> None:
+        """Read pages until the ceiling is reached.
+
+        :raises EndRun: a budget is spent, or the task was told to stop
+        """
+        if self.place.window and self.job.failures >= FAILURES_BEFORE_HALVING:
+            self.place = shrink(self.source, self.place) or replace(self.place, cursor=None)
+        while self._in_a_window():
+            self.patience.check()
+            if max_items is not None and self.counts["fetched"] >= max_items:
+                raise EndRun("item budget spent")
+            self._read_page()
+
+    def _in_a_window(self) -> bool:
+        if self.place.window is None:
+            opened = open_window(self.source, self.place, self.ceiling, look_back=not self.job.backfilling)
+            if opened is None:
+                return False
+            self.place, self.seen = opened, set()
+        return True
+
+    def _read_page(self) -> None:
+        window, cursor = self._window, self.place.cursor
+        try:
+            page = self.fetch_page(cursor, window)
+        except ReadAgain as doubt:
+            self._read_again(doubt, page=None)
+            return
+        self._heed_the_servers_clock(page.served_at)
+        if cursor is not None:
+            self.seen.add(cursor)
+        end = PageEnd(len(page.releases), page.next_cursor, page.doubt)
+        try:
+            place = after_page(self.source, self.place, end, self.seen, self.ceiling)
+        except ReadAgain as doubt:
+            self._read_again(doubt, page)
+        else:
+            self._commit(page, place)
+
+    def _read_again(self, doubt: ReadAgain, page: FetchPageResult | None) -> None:
+        """Keep what an unbelievable page held, and go back to its window's first page with a smaller window."""
+        window = self._window
+        smaller = shrink(self.source, self.place)
+        if smaller is not None:
+            log.warning("window %s is read again in halves: %s", _said(window), doubt)
+            self._commit(page, smaller, requests=doubt.requests)
+        elif self.job.failures >= FAILURES_BEFORE_SETTING_ASIDE:
+            self._set_aside(doubt, page)
+        else:
+            self._commit(
+                page,
+                replace(self.place, window=replace(window, pages=0), cursor=None),
+                requests=doubt.requests,
+            )
+            self._give_up(doubt)
+        self.seen = set()
+
+    def _give_up(self, doubt: TenderSyncError) -> NoReturn:
+        raise WindowTrouble(
+            f"{self.source.title}: the smallest window {_said(self._window)} has no believable end: {doubt}. "
+            f"What it held is committed; the next runs read it again, and run {FAILURES_BEFORE_SETTING_ASIDE + 1} in a "
+            "row sets it aside in suspectWindows and goes on"
+        )
+
+    def _set_aside(self, doubt: ReadAgain, page: FetchPageResult | None) -> None:
+        window = self._window
+        log.error("window %s is set aside as suspect after repeated runs: %s", _said(window), doubt)
+        broken = [Rejection(doubt.body, f"undecodable page: {doubt}")] if doubt.body else []
+        self._commit(page, close(self.source, self.place), broken, Suspect(window, str(doubt)), doubt.requests)
+        self.job = replace(self.job, failures=0)
+
+    def _commit(
+        self,
+        page: FetchPageResult | None,
+        place: Place,
+        broken: list[Rejection] | None = None,
+        suspect: Suspect | None = None,
+        requests: int = 0,
+    ) -> None:
+        window = self._window
+        contracts, rejections = [], broken or []
+        for release in page.releases if page else ():
+            try:
+                contracts.append(map_ocds_to_contract(release, self.source.name))
+            except RejectedRelease as rejected:
+                log.warning("release rejected (kept in rejectedReleases): %s", rejected)
+                rejections.append(Rejection(release, str(rejected)))
+        counts = Counter(pages=1, requests=requests, windows=int(place.window is None))
+        if page:
+            counts.update(bytes=page.size, requests=page.requests)
+        counts["waitedSeconds"] = round(self.patience.waited) - self.counts["waitedSeconds"]
+        counts = self.store.commit_page(contracts, rejections, place, counts=counts, window=window, suspect=suspect)
+        self.place = place
+        self.counts.update(counts)
+        self._say(window, counts)
+
+    def _say(self, window: Window, counts: Counter[str]) -> None:
+        log.info(
+            "page %d of %s: %d releases, %d new, %d changed, %d unchanged, %d rejected, %d doubled; %d kB",
+            window.pages + 1,
+            _said(window),
+            *(counts[name] for name in ("fetched", "created", "updated", "unchanged", "rejected", "doubled")),
+            counts["bytes"] // 1000,
+        )
+        if self.place.window is None:
+            log.info("window %s complete after %d pages%s", _said(window), window.pages + 1, self._progress())
+
+    def _progress(self) -> str:
+        if not self.job.backfilling:
+            return ""
+        whole = (self.ceiling - self.job.backfill_start).total_seconds() or 1.0
+        share = (self.place.watermark - self.job.backfill_start).total_seconds() / whole
+        return f"; backfill {share:.1%}"
+
+    def _heed_the_servers_clock(self, served_at: datetime | None) -> None:
+        """Let the ceiling be no later than the server's own time, whose notices are all that can have been listed."""
+        if served_at is None:
+            return
+        ahead = self.clock.now() - served_at
+        if abs(ahead) > LARGEST_CLOCK_DIFFERENCE:
+            log.warning("the server's clock says %s UTC, which is not believed", f"{served_at:%Y-%m-%d %H:%M:%S}")
+            return
+        if served_at < self.ceiling:
+            if ahead > WORTH_SAYING:
+                log.warning(
+                    "this machine's clock is %.0f s ahead of the server's, whose time is used",
+                    ahead.total_seconds(),
+                )
+            self.ceiling = served_at
+
+    @property
+    def _window(self) -> Window:
+        if self.place.window is None:
+            raise AssertionError("no window is open")
+        return self.place.window
+
+
+def _said(window: Window) -> str:
+    return f"[{window.start:%Y-%m-%d %H:%M:%S}, {window.end:%Y-%m-%d %H:%M:%S}]"

@@ -1,0 +1,240 @@
+"""One page of one source, over HttpHook: pace, retries, and an answer that can be trusted or says why not."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema, RequestException, SSLError
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+
+from tender_sync.decoding import BrokenPackage, NotAPackage, decode_package
+from tender_sync.errors import FixSetup, ReadAgain, StopRun, TenderSyncError, WindowTrouble
+from tender_sync.sources import Action
+from tender_sync.windows import first_query
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.providers.http.hooks.http import HttpHook
+    from requests import Response
+
+    from tender_sync.clock import Clock
+    from tender_sync.pace import Pace
+    from tender_sync.sources import Source
+    from tender_sync.windows import Window
+
+log = logging.getLogger(__name__)
+
+CONNECT_SECONDS, READ_SECONDS = 5, 60
+# A page is about 1 MB and comes in seconds; these end a body that trickles or never stops.
+BODY_SECONDS, BODY_BYTES = 180, 256 * 2**20
+TRIES = 5
+LONGEST_RETRY_AFTER = 3600.0
+HEADERS = {
+    "Accept": "application/json",
+    "User-Agent": "tender-sync/0.1 (Apache Airflow; one request at a time)",
+}
+
+
+@dataclass(frozen=True)
+class FetchPageResult:
+    """One page as fetched.
+
+    `releases` are as received (anything may stand among them); `next_cursor` is the API's own next-page query, None
+    without a next link; `doubt` says why that link cannot be used. `request` is path and query; `served_at` the
+    server's clock, where it told it; `requests` counts the tries this page took.
+    """
+
+    releases: list[Any]
+    next_cursor: str | None
+    doubt: str | None = None
+    request: str = ""
+    size: int = 0
+    served_at: datetime | None = None
+    requests: int = 1
+
+
+class _Failed(Exception):
+    """One attempt failed: `wait` is the least wait before another, `in_the_end` what to raise after the last."""
+
+    def __init__(self, in_the_end: TenderSyncError, wait: float = 0.0) -> None:
+        super().__init__(str(in_the_end))
+        self.in_the_end = in_the_end
+        self.wait = wait
+
+
+class Feed:
+    """Fetches pages of `source` through `hook`, one request at a time and at `pace`."""
+
+    def __init__(self, source: Source, hook: HttpHook, pace: Pace, clock: Clock) -> None:
+        self._source = source
+        self._hook = hook
+        self._pace = pace
+        self._clock = clock
+        self._requests = 0
+
+    def fetch_page(self, cursor: str | None, window: Window) -> FetchPageResult:
+        """Fetch the page of `window` at `cursor`, or its first page.
+
+        :raises ReadAgain: the cursor is refused, or the page stays undecodable
+        :raises WindowTrouble: the server keeps failing; a smaller window may help
+        :raises StopRun: the API cannot be reached, refuses the request or is down
+        :raises EndRun: the run's time was spent waiting
+        """
+        query = cursor or first_query(self._source, window)
+        self._requests = 0
+        retrying = Retrying(
+            retry=retry_if_exception_type(_Failed),
+            stop=stop_after_attempt(TRIES),
+            wait=_longest_of_backoff_and_wish,
+            # Not slept here: the API's next slot is moved, so that nobody else asks meanwhile either.
+            sleep=self._pace.hold_off,
+            before_sleep=_say,
+            reraise=True,
+        )
+        try:
+            return retrying(self._ask, query, with_cursor=cursor is not None)
+        except _Failed as failed:
+            failed.in_the_end.requests = self._requests
+            raise failed.in_the_end from None
+        except TenderSyncError as error:
+            error.requests = self._requests
+            raise
+
+    def _ask(self, query: str, *, with_cursor: bool) -> FetchPageResult:
+        self._pace.await_turn()
+        self._requests += 1
+        request = f"{self._source.path}?{query}"
+        response, body = self._get(request)
+        if response.status_code != HTTPStatus.OK:
+            raise self._refusal(response, body, request, with_cursor=with_cursor)
+        try:
+            package = decode_package(body)
+        except NotAPackage as error:
+            raise _Failed(StopRun(self._message(f"{error}; expected an OCDS release package", request))) from None
+        except BrokenPackage as error:
+            raise _Failed(ReadAgain(str(error), body)) from None
+        next_cursor, doubt = self._next_cursor(package.get("links"), query)
+        return FetchPageResult(
+            releases=package["releases"],
+            next_cursor=next_cursor,
+            doubt=doubt,
+            request=request,
+            size=len(body),
+            served_at=_http_date(response.headers.get("Date")),
+            requests=self._requests,
+        )
+
+    def _get(self, request: str) -> tuple[Response, bytes]:
+        options = {
+            "timeout": (CONNECT_SECONDS, READ_SECONDS),
+            "check_response": False,  # the hook would raise without the response, and so without its Retry-After
+            "allow_redirects": False,  # a redirect may lead to another host
+            "stream": True,
+        }
+        try:
+            response = self._hook.run(request, headers=HEADERS, extra_options=options)
+            with response:
+                return response, self._body(response)
+        except (InvalidURL, InvalidSchema, MissingSchema, SSLError) as error:
+            raise FixSetup(
+                self._message(f"{error}; expected an https address with a valid certificate", request)
+            ) from None
+        except RequestException as error:
+            failure = WindowTrouble if isinstance(error, TimeoutError) or "timed out" in str(error) else StopRun
+            reason = f"no answer ({type(error).__name__}: {error})"
+            raise _Failed(failure(self._message(reason, request))) from None
+
+    def _body(self, response: Response) -> bytes:
+        began, body = self._clock.now(), bytearray()
+        for chunk in response.iter_content(2**16):
+            body += chunk
+            seconds = (self._clock.now() - began).total_seconds()
+            if seconds > BODY_SECONDS or len(body) > BODY_BYTES:
+                reason = f"the answer had not ended after {len(body):,} bytes and {seconds:.0f} s"
+                raise _Failed(WindowTrouble(self._message(reason, response.url)))
+        return bytes(body)
+
+    def _refusal(self, response: Response, body: bytes, request: str, *, with_cursor: bool) -> Exception:
+        status = response.status_code
+        said = " ".join(body[:2000].decode("utf-8", errors="replace").split())[:300]
+        rule = self._source.rule(status, with_cursor=with_cursor)
+        reason = f"HTTP {status} {response.reason or ''} ({said!r})"
+        if rule.action is Action.READ_AGAIN:
+            return ReadAgain(f"the cursor is refused: {reason}")
+        if rule.action is Action.STOP:
+            return StopRun(
+                self._message(
+                    f"{reason}; expected 200. If it says that a parameter is wrong, the API has changed: "
+                    f"correct {self._source.name} in sources.py",
+                    request,
+                )
+            )
+        wait = _retry_after(response.headers, self._clock.now())
+        return _Failed(WindowTrouble(self._message(reason, request)), max(wait or 0.0, rule.wait or 0.0))
+
+    def _next_cursor(self, links: object, query: str) -> tuple[str | None, str | None]:
+        """Take the query of the next link, if it stays with this API and this window: `(cursor, doubt)`."""
+        link = links.get("next") if isinstance(links, dict) else links
+        if link is None or link == "":
+            return None, None
+        if not isinstance(link, str):
+            return None, f"the next link is no text but {link!r:.80}"
+        parts = urlsplit(link)
+        # Only the query is ever used, so the public address is as good as the one the connection names.
+        hosts = {urlsplit(self._hook.base_url).netloc, urlsplit(self._source.base_url).netloc}
+        if parts.netloc not in hosts or not parts.path.endswith(self._source.path):
+            return None, f"the next link leads elsewhere: {link[:200]!r}"
+        asked, linked = parse_qs(query), parse_qs(parts.query)
+        asked.pop("cursor", None)
+        if len(linked.pop("cursor", ())) != 1 or linked != asked:
+            return None, f"the next link asks for something else: {parts.query[:300]!r} after {query[:300]!r}"
+        return parts.query, None
+
+    def _message(self, reason: str, request: str) -> str:
+        return (
+            f"{self._source.title} ({self._hook.base_url or self._source.http_conn_id}): {reason}. "
+            f"Asked for {request}. The job keeps its place and the next run goes on; "
+            f"if this persists, try the address from here and check the connection {self._source.http_conn_id!r}"
+        )
+
+
+_backoff = wait_exponential(multiplier=3, max=60)  # 3, 6, 12, 24 s
+
+
+def _longest_of_backoff_and_wish(state: RetryCallState) -> float:
+    failed = state.outcome.exception() if state.outcome else None
+    return max(_backoff(state), failed.wait if isinstance(failed, _Failed) else 0.0)
+
+
+def _say(state: RetryCallState) -> None:
+    failed = state.outcome.exception() if state.outcome else None
+    wait = state.next_action.sleep if state.next_action else 0.0
+    log.warning("attempt %d of %d failed, next in %.0f s: %s", state.attempt_number, TRIES, wait, failed)
+
+
+def _retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Read Retry-After in either form, in seconds from now, at most an hour; None when absent or unreadable."""
+    value = (headers.get("Retry-After") or "").strip()
+    if value.isascii() and value.isdigit():
+        seconds = float(value)
+    elif moment := _http_date(value):
+        # By the server's own clock where it tells it: ours may differ.
+        seconds = (moment - (_http_date(headers.get("Date")) or now)).total_seconds()
+    else:
+        return None
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
+
+
+def _http_date(value: str | None) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(value or "")
+    except ValueError:
+        return None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

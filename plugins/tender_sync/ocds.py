@@ -1,0 +1,250 @@
+"""OCDS release → contract: the document the web app reads.
+
+Each field has its function or its place in a table; the harder ones their module: `notices` (stage, status),
+`cpv`, `values`, `dates`, `parties`, `storable`. All of it is pure, and reads odd JSON as absent rather than
+failing on it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
+from urllib.parse import quote
+
+from tender_sync.cpv import cpv_codes, derive_sector_from_cpv
+from tender_sync.dates import parse_date
+from tender_sync.dig import identifier, line, text, texts, walk
+from tender_sync.errors import RejectedRelease
+from tender_sync.notices import Stage, Status, map_stage, map_status, notice_documents, notice_type, regime
+from tender_sync.parties import UNKNOWN_BUYER, Buyer, buyer_of
+from tender_sync.storable import ensure_fits, storable
+from tender_sync.values import Basis, worth
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+__all__ = [
+    "MAPPER_VERSION",
+    "MappedContract",
+    "OcdsRelease",
+    "map_ocds_to_contract",
+    "map_stage",
+    "map_status",
+]
+
+# Raise it with every change that gives any release another contract: it tells a stored contract that would
+# come out differently today from one that would not, though its release is the same.
+MAPPER_VERSION = 1
+
+OcdsRelease: TypeAlias = dict[str, Any]
+
+
+class MappedContract(TypedDict):
+    """What one release becomes; every field is always there, None or empty when nothing is said of it.
+
+    Dates are aware, in UTC, cut to milliseconds. `valueMin` and `valueMax` bound what the notice is worth, in
+    `currency` and on the basis `valueBasis`; how they are found stands at `values.worth`. `valueBasis` is
+    None for Contracts Finder, which does not say. `releaseHash` is equal for releases of equal content.
+    """
+
+    ocid: str | None
+    noticeId: str
+    source: str
+    sourceUrl: str
+    title: str | None
+    description: str | None
+    status: Status
+    stage: Stage
+    buyerName: str
+    buyerOrg: str | None
+    buyerRegion: str | None
+    cpvCodes: list[str]
+    sector: str | None
+    valueMin: float | None
+    valueMax: float | None
+    valueBasis: Basis | None
+    currency: str | None
+    publishedDate: datetime | None
+    deadlineDate: datetime | None
+    noticeType: str | None
+    regime: str | None
+    rawData: OcdsRelease
+    releaseHash: str
+    mapperVersion: int
+
+
+def map_ocds_to_contract(release: object, source: str) -> MappedContract:
+    """Return the contract of one release as decoded from the API of `source`.
+
+    `source` is `FIND_A_TENDER` or `CONTRACTS_FINDER`. The release may be any JSON.
+
+    Raises:
+        RejectedRelease: it is no JSON object, has no usable `id`, or MongoDB cannot hold it.
+
+    """
+    publisher = _PUBLISHERS[source]
+    raw = _json_object(release)
+    notice_id = _notice_id(raw)
+    buyer = buyer_of(raw)
+    codes = cpv_codes(raw)
+    stated = worth(raw)
+    contract = MappedContract(
+        ocid=text(raw.get("ocid")),
+        noticeId=notice_id,
+        source=source,
+        sourceUrl=_source_url(raw, notice_id, publisher),
+        title=_first(line, raw, _TITLES),
+        description=_first(text, raw, _DESCRIPTIONS),
+        status=map_status(raw),
+        stage=map_stage(raw),
+        buyerName=buyer.name or UNKNOWN_BUYER,
+        buyerOrg=buyer.id,
+        buyerRegion=publisher.region(raw, buyer),
+        cpvCodes=codes,
+        sector=derive_sector_from_cpv(codes[0]) if codes else None,
+        valueMin=stated.low,
+        valueMax=stated.high,
+        valueBasis=publisher.basis(stated.basis),
+        currency=stated.currency,
+        publishedDate=_published_date(raw),
+        deadlineDate=_deadline_date(raw),
+        noticeType=notice_type(raw),
+        regime=publisher.regime(raw),
+        rawData=raw,
+        releaseHash=_release_hash(raw),
+        mapperVersion=MAPPER_VERSION,
+    )
+    ensure_fits(contract)
+    return contract
+
+
+@dataclass(frozen=True)
+class _Publisher:
+    """What the two publishers do differently."""
+
+    host: str
+    own_page: Callable[[str], str]  # notice id → last segment of its public page's address
+    page: re.Pattern[str]  # such a segment
+    region: Callable[[OcdsRelease, Buyer], str | None]
+    basis: Callable[[Basis | None], Basis | None]
+    regime: Callable[[OcdsRelease], str | None]
+
+
+def _delivery_region(release: OcdsRelease, _buyer: Buyer) -> str | None:
+    """Return the name of the region delivered to, Contracts Finder's only region; None for several.
+
+    73 of 124 releases name one or more; the two that name nine and twelve mean the whole country.
+    """
+    regions = set(texts(release, "tender", "items", "deliveryAddresses", "region"))
+    return regions.pop() if len(regions) == 1 else None
+
+
+def _buyer_region(_release: OcdsRelease, buyer: Buyer) -> str | None:
+    return buyer.region
+
+
+_GUID = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_CF_NOTICE_ID = re.compile(f"({_GUID})-[0-9]+")
+
+
+def _without_suffix(notice_id: str) -> str:
+    """Return the guid of a Contracts Finder notice: the release id adds a number that its page lacks."""
+    match = _CF_NOTICE_ID.fullmatch(notice_id)
+    return match[1] if match else notice_id
+
+
+_PUBLISHERS: Mapping[str, _Publisher] = {
+    "FIND_A_TENDER": _Publisher(
+        host="www.find-tender.service.gov.uk",
+        own_page=str,
+        page=re.compile("[0-9]{6}-[0-9]{4}"),
+        region=_buyer_region,
+        basis=lambda basis: basis,
+        regime=regime,
+    ),
+    "CONTRACTS_FINDER": _Publisher(
+        host="www.contractsfinder.service.gov.uk",
+        own_page=_without_suffix,
+        page=re.compile(_GUID),
+        region=_delivery_region,
+        basis=lambda _: None,
+        regime=lambda _: None,
+    ),
+}
+
+# Corrigenda and pages of awards alone may leave the tender out.
+_TITLES = (("tender", "title"), ("title",), ("awards", "title"), ("contracts", "title"))
+_DESCRIPTIONS = (("tender", "description"), ("description",), ("tender", "lots", "description"))
+
+
+def _json_object(release: object) -> OcdsRelease:
+    if not isinstance(release, dict):
+        raise RejectedRelease(f"it is a {type(release).__name__}, not a JSON object; nothing can be made of it")
+    raw: OcdsRelease = storable(release)
+    return raw
+
+
+def _notice_id(release: OcdsRelease) -> str:
+    notice_id = identifier(release.get("id"))
+    if notice_id is None:
+        met = repr(release.get("id"))[:80]
+        raise RejectedRelease(f"its id is {met}, expected a non-empty string or a whole number: it has no identity")
+    return notice_id
+
+
+def _source_url(release: OcdsRelease, notice_id: str, publisher: _Publisher) -> str:
+    """Return the public page: the one the release publishes, its own first, else the one its id leads to.
+
+    Notice documents may link another publisher's page (a Contracts Finder award names its Find a Tender
+    notice), an attachment (`/Notice/Attachment/…`) or any address at all; only proper notice pages of this
+    publisher count.
+    """
+    base = f"https://{publisher.host}/Notice/"
+    own = publisher.own_page(notice_id)
+    page = re.compile(f"https?://{re.escape(publisher.host)}/Notice/({publisher.page.pattern})/?", re.IGNORECASE)
+    matches = [page.fullmatch(text(document.get("url")) or "") for document in notice_documents(release)]
+    published = [match[1] for match in matches if match]
+    return base + quote(own if own in published or not published else published[-1], safe="")
+
+
+def _published_date(release: OcdsRelease) -> datetime | None:
+    """Return the date of the release, or of the notice among its documents."""
+    dates = [release.get("date"), *(document.get("datePublished") for document in notice_documents(release))]
+    return next((found for found in map(parse_date, dates) if found), None)
+
+
+def _deadline_date(release: OcdsRelease) -> datetime | None:
+    """Return the end of the tender period or, for two-stage procedures, the deadline to express interest.
+
+    Two-stage procedures have no tender period. `enquiryPeriod.endDate` closes questions and is never the
+    deadline.
+    """
+    dates = [
+        *walk(release, "tender", "tenderPeriod", "endDate"),
+        *walk(release, "tender", "expressionOfInterestDeadline"),
+    ]
+    return next((found for date in dates if (found := parse_date(date, end_of_day=True))), None)
+
+
+def _first(
+    read: Callable[[object], str | None], release: OcdsRelease, places: tuple[tuple[str, ...], ...]
+) -> str | None:
+    return next((found for place in places for value in walk(release, *place) if (found := read(value))), None)
+
+
+def _release_hash(release: OcdsRelease) -> str:
+    """Return the SHA-256 of a release's canonical JSON: keys sorted, 5.0 written as 5, no blanks."""
+    canonical = json.dumps(_canonical(release), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _canonical(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _canonical(element) for key, element in value.items()}
+    if isinstance(value, list):
+        return [_canonical(element) for element in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

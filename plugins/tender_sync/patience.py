@@ -1,0 +1,67 @@
+"""Waiting that is said, that keeps the lease, and that ends when the run must."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from tender_sync.errors import EndRun
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tender_sync.clock import Clock
+
+log = logging.getLogger(__name__)
+
+# Airflow kills a task 5 s after SIGTERM, so a stop must be noticed well within that.
+_SLICE = 1.0
+_RENEW_EVERY = timedelta(seconds=30)
+_WORTH_SAYING = 15.0
+
+
+class Patience:
+    """One run's waits and its end: `deadline` (by `clock`) and `stopping()` (told to stop).
+
+    `renew` keeps the lease alive and is called through every long wait. `waited` sums the seconds spent waiting.
+    """
+
+    def __init__(
+        self, clock: Clock, deadline: datetime, renew: Callable[[], None], stopping: Callable[[], bool]
+    ) -> None:
+        self._clock = clock
+        self._deadline = deadline
+        self._renew = renew
+        self._stopping = stopping
+        self.waited = 0.0
+
+    def check(self) -> None:
+        """Go on only if the run may.
+
+        :raises EndRun: the time budget is spent, or the task was told to stop
+        """
+        if self._stopping():
+            raise EndRun("told to stop")
+        if self._clock.now() >= self._deadline:
+            raise EndRun("time budget spent")
+
+    def wait(self, seconds: float, why: str) -> None:
+        """Wait, for a reason the log can show.
+
+        :raises EndRun: the wait would outlast the time budget, or the task was told to stop
+        """
+        until = self._clock.now() + timedelta(seconds=seconds)
+        if until > self._deadline:
+            raise EndRun(f"time budget spent: {why} lasts until {until:%H:%M:%S} UTC")
+        if seconds >= _WORTH_SAYING:
+            log.info("waiting %.0f s, until %s UTC: %s", seconds, f"{until:%H:%M:%S}", why)
+        began = renewed = self._clock.now()
+        while (left := (until - self._clock.now()).total_seconds()) > 0:
+            if self._stopping():
+                raise EndRun(f"told to stop while waiting ({why})")
+            self._clock.sleep(min(left, _SLICE))
+            if self._clock.now() - renewed >= _RENEW_EVERY:
+                self._renew()
+                renewed = self._clock.now()
+        self.waited += (self._clock.now() - began).total_seconds()

@@ -1,0 +1,280 @@
+"""What a page changes in MongoDB: contracts, buyers and their counts, rejected releases and the job, all or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections import Counter
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pymongo import UpdateOne
+
+from tender_sync.buyers import map_buyer, org_id
+from tender_sync.errors import RejectedRelease
+from tender_sync.storable import storable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from bson import ObjectId
+    from pymongo.client_session import ClientSession
+    from pymongo.database import Database
+
+    from tender_sync.clock import Clock
+    from tender_sync.jobs import SyncJobs
+    from tender_sync.ocds import MappedContract
+    from tender_sync.sources import Source
+    from tender_sync.windows import Place, Window
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A release (or, as bytes, a whole page) that could not become a contract, and why."""
+
+    raw: object
+    reason: str
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A window that was closed without a believable end, and why."""
+
+    window: Window
+    reason: str
+
+
+class Store:
+    """The contracts and buyers of `db`, written for one `source` by the holder of `jobs`' lease."""
+
+    def __init__(self, db: Database[dict[str, Any]], source: Source, jobs: SyncJobs, clock: Clock) -> None:
+        self._db = db
+        self._contracts = db["contracts"]
+        self._buyers = db["buyers"]
+        self._rejected = db["rejectedReleases"]
+        self._source = source
+        self._jobs = jobs
+        self._clock = clock
+
+    def commit_page(
+        self,
+        contracts: list[MappedContract],
+        rejections: list[Rejection],
+        place: Place,
+        *,
+        counts: Counter[str],
+        window: Window,
+        suspect: Suspect | None = None,
+    ) -> Counter[str]:
+        """Write one page of `window` and move the job to `place`, in one transaction; return the page's counts.
+
+        The result is `counts` (what the caller counted: pages, requests, bytes …) plus fetched = created + updated +
+        unchanged + rejected + doubled, and buyersCreated. `suspect` notes a window closed without a believable end.
+
+        :raises SkipRun: the lease was taken over; nothing of the page is written
+        """
+
+        def write(session: ClientSession) -> Counter[str]:
+            changed = Counter(counts)
+            changed["fetched"] = len(contracts) + len(rejections)
+            changed += self.upsert_contracts(contracts, session)
+            changed["rejected"] = len(rejections)
+            self._keep_rejected(rejections, window, session)
+            if suspect:
+                self._jobs.note_suspect(suspect.window, suspect.reason, session)
+            # Last, so that the lease is checked as late as can be: a zombie's page ends here.
+            self._jobs.update_sync_progress(place, changed, session)
+            return changed
+
+        with self._db.client.start_session() as session:
+            # Aborted and tried again by the driver when the other source's page touches the same buyer.
+            return session.with_transaction(write)
+
+    def upsert_contracts(self, contracts: Iterable[MappedContract], session: ClientSession) -> Counter[str]:
+        """Write contracts that are new or newer than what is stored; count what became of each.
+
+        Fields that are not the mapper's are never touched. A release seen again unchanged is not written at all.
+        """
+        counts: Counter[str] = Counter()
+        newest = _newest_of_each(contracts, counts)
+        stored = self._stored(newest, session)
+        writes = []
+        for notice_id, contract in newest.items():
+            before = stored.get(notice_id)
+            if before is None:
+                counts["created"] += 1
+                writes.append(contract)
+            elif self._replaces(contract, before):
+                counts["updated"] += 1
+                writes.append(contract)
+            else:
+                counts["unchanged"] += 1
+        if not writes:
+            return counts
+        counts["buyersCreated"] = self.auto_extract_buyers(writes, session)
+        buyer_ids = self._buyer_ids(writes, session)
+        now = self._clock.now()
+        moves: Counter[ObjectId | None] = Counter()
+        upserts = []
+        for contract in writes:
+            buyer_id = buyer_ids.get(org_id(contract))
+            moves[buyer_id] += 1
+            moves[stored.get(contract["noticeId"], {}).get("buyerId")] -= 1
+            upserts.append(
+                UpdateOne(
+                    {"source": contract["source"], "noticeId": contract["noticeId"]},
+                    {
+                        "$set": {**contract, "buyerId": buyer_id, "updatedAt": now},
+                        "$setOnInsert": {"createdAt": now},
+                    },
+                    upsert=True,
+                )
+            )
+        self._contracts.bulk_write(upserts, ordered=False, session=session)
+        self._move_counts(moves, session)
+        # What was rejected before and can be mapped now has left the rejected releases.
+        self._rejected.delete_many({"source": self._source.name, "noticeId": {"$in": list(newest)}}, session=session)
+        return counts
+
+    def auto_extract_buyers(self, contracts: Iterable[MappedContract], session: ClientSession) -> int:
+        """Create the buyers of `contracts` that are not there yet; return how many were created.
+
+        A buyer that is there is left alone, because enrichment may have changed it since.
+        """
+        buyers = {buyer["orgId"]: buyer for contract in contracts if (buyer := map_buyer(contract))}
+        for known in self._buyers.find({"orgId": {"$in": list(buyers)}}, {"orgId": 1}, session=session):
+            del buyers[known["orgId"]]
+        if not buyers:
+            return 0
+        now = self._clock.now()
+        fresh = {"contractCount": 0, "createdAt": now, "updatedAt": now}
+        written = self._buyers.bulk_write(
+            [
+                UpdateOne({"orgId": key}, {"$setOnInsert": {**buyer, **fresh}}, upsert=True)
+                for key, buyer in buyers.items()
+            ],
+            ordered=False,
+            session=session,
+        )
+        return written.upserted_count
+
+    def recount_buyers(self) -> int:
+        """Set every buyer's contractCount to the number of its contracts; return how many were wrong.
+
+        Safe beside running syncs: each correction counts and writes in a transaction of its own, which conflicts with
+        any page that moves the same buyer's count.
+        """
+        counted = {
+            row["_id"]: row["n"]
+            for row in self._contracts.aggregate([{"$group": {"_id": "$buyerId", "n": {"$sum": 1}}}])
+        }
+        wrong = [
+            buyer["_id"]
+            for buyer in self._buyers.find({}, {"contractCount": 1})
+            if buyer.get("contractCount") != counted.get(buyer["_id"], 0)
+        ]
+        with self._db.client.start_session() as session:
+            for buyer_id in wrong:
+                session.with_transaction(partial(self._recount, buyer_id))
+        return len(wrong)
+
+    def _recount(self, buyer_id: ObjectId, session: ClientSession) -> None:
+        count = self._contracts.count_documents({"buyerId": buyer_id}, session=session)
+        self._buyers.update_one(
+            {"_id": buyer_id},
+            {"$set": {"contractCount": count, "updatedAt": self._clock.now()}},
+            session=session,
+        )
+
+    def _stored(self, notice_ids: Iterable[str], session: ClientSession) -> dict[str, dict[str, Any]]:
+        fields = {"noticeId": 1, "releaseHash": 1, "mapperVersion": 1, "publishedDate": 1, "buyerId": 1}
+        found = self._contracts.find(
+            {"source": self._source.name, "noticeId": {"$in": list(notice_ids)}}, fields, session=session
+        )
+        return {document["noticeId"]: document for document in found}
+
+    def _replaces(self, contract: MappedContract, before: Mapping[str, Any]) -> bool:
+        """Say whether `contract` is another and no older version than the stored one, or mapped by a newer mapper.
+
+        A stored date in the future is an error of the publisher's and must not shut out its correction.
+        """
+        if contract["releaseHash"] == before.get("releaseHash"):
+            return contract["mapperVersion"] != before.get("mapperVersion")
+        ours, theirs = contract["publishedDate"], before.get("publishedDate")
+        if theirs is None or theirs > self._clock.now():
+            return True
+        return ours is not None and ours >= theirs
+
+    def _buyer_ids(self, contracts: Iterable[MappedContract], session: ClientSession) -> dict[str | None, ObjectId]:
+        keys = {key for contract in contracts if (key := org_id(contract))}
+        found = self._buyers.find({"orgId": {"$in": list(keys)}}, {"orgId": 1}, session=session)
+        return {buyer["orgId"]: buyer["_id"] for buyer in found}
+
+    def _move_counts(self, moves: Counter[ObjectId | None], session: ClientSession) -> None:
+        now = self._clock.now()
+        changes = [
+            UpdateOne({"_id": buyer_id}, {"$inc": {"contractCount": by}, "$set": {"updatedAt": now}})
+            for buyer_id, by in moves.items()
+            if buyer_id is not None and by
+        ]
+        if changes:
+            self._buyers.bulk_write(changes, ordered=False, session=session)
+
+    def _keep_rejected(self, rejections: list[Rejection], window: Window, session: ClientSession) -> None:
+        if not rejections:
+            return
+        documents = [self._rejected_document(rejection, window) for rejection in rejections]
+        self._rejected.bulk_write(
+            [
+                UpdateOne(
+                    {"source": document["source"], "contentHash": document["contentHash"]},
+                    {"$setOnInsert": document},
+                    upsert=True,
+                )
+                for document in documents
+            ],
+            ordered=False,
+            session=session,
+        )
+
+    def _rejected_document(self, rejection: Rejection, window: Window) -> dict[str, Any]:
+        raw, body = rejection.raw, _bytes(rejection.raw)
+        notice_id = raw.get("id") if isinstance(raw, dict) else None
+        try:
+            kept = {"raw": storable(raw)} if not isinstance(raw, bytes) else {"rawZlib": zlib.compress(body)}
+        except RejectedRelease:
+            kept = {"rawZlib": zlib.compress(body)}
+        return {
+            "source": self._source.name,
+            "noticeId": str(notice_id) if isinstance(notice_id, str | int) else None,
+            "reason": rejection.reason,
+            "contentHash": hashlib.sha256(body).hexdigest(),
+            "window": {"from": window.start, "to": window.end},
+            "runId": self._jobs.run_id,
+            "createdAt": self._clock.now(),
+            **kept,
+        }
+
+
+def _newest_of_each(contracts: Iterable[MappedContract], counts: Counter[str]) -> dict[str, MappedContract]:
+    newest: dict[str, MappedContract] = {}
+    for contract in contracts:
+        before = newest.get(contract["noticeId"])
+        if before is not None:
+            counts["doubled"] += 1
+        # Pages come newest first, so of two with the same date the first is the newer one.
+        if before is None or _version(contract) > _version(before):
+            newest[contract["noticeId"]] = contract
+    return newest
+
+
+def _version(contract: MappedContract) -> float:
+    return contract["publishedDate"].timestamp() if contract["publishedDate"] else float("-inf")
+
+
+def _bytes(raw: object) -> bytes:
+    if isinstance(raw, bytes):
+        return raw
+    return json.dumps(raw, sort_keys=True, ensure_ascii=True, separators=(",", ":")).encode()

@@ -1,0 +1,159 @@
+"""Pure arithmetic of windows and cursors: the next request, and where a page leaves the source.
+
+A `Place` is where a source is. Windows go forward in time from the watermark to the run's ceiling; `after_page` moves
+through one, `shrink` halves one that could not be believed. Times are aware UTC datetimes in whole seconds; only
+`spoken` knows that an API has another clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from tender_sync.errors import ReadAgain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from zoneinfo import ZoneInfo
+
+    from tender_sync.sources import Source
+
+
+@dataclass(frozen=True)
+class Window:
+    """A time range asked of the API, complete only when a believable end was seen; `pages` counts those read so far."""
+
+    start: datetime
+    end: datetime
+    pages: int = 0
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a source is.
+
+    `watermark`: all up to here is committed. `window` and `cursor`: the open window and how to go on inside it (null:
+    its first page). `span`: the size of the next window. `reached`: how far this run's windows have come, which in a
+    look-back lies behind the watermark; None before the first.
+    """
+
+    watermark: datetime
+    span: timedelta
+    window: Window | None = None
+    cursor: str | None = None
+    reached: datetime | None = None
+
+
+@dataclass(frozen=True)
+class PageEnd:
+    """What decides how a walk goes on after a page: how much it held, what it links to, and what is odd about that."""
+
+    size: int
+    next_cursor: str | None
+    doubt: str | None = None
+
+
+def open_window(source: Source, place: Place, ceiling: datetime, *, look_back: bool) -> Place | None:
+    """Open the next window up to `ceiling`, or return None when there is nothing left to read."""
+    if place.reached is not None:
+        known, start = place.reached, place.reached - source.overlap
+    elif look_back:
+        known = start = place.watermark - source.look_back
+    else:
+        known, start = place.watermark, place.watermark - source.overlap
+    end = min(known + place.span, ceiling)
+    if known >= end:
+        return None
+    return replace(place, window=Window(start, end), cursor=None)
+
+
+def first_query(source: Source, window: Window) -> str:
+    """Build the query string of a window's first page, in the API's own clock and so wide that nothing is left out."""
+    bounds = {
+        source.from_param: spoken(window.start, source.clocks, widen=min),
+        source.to_param: spoken(window.end, source.clocks, widen=max),
+        "limit": source.page_size,
+    }
+    return urlencode(bounds, safe=":")
+
+
+def spoken(moment: datetime, clocks: tuple[ZoneInfo, ...], *, widen: Callable[[list[datetime]], datetime]) -> str:
+    """Say `moment` as local time, moved outwards (`widen`: min or max) until no clock can misread it.
+
+    A local time that happens twice (the autumn hour) or never (the spring hour) is left for the edge of its hour.
+    """
+    local = widen([moment.astimezone(clock).replace(tzinfo=None) for clock in clocks])
+    while any(_unclear(local, clock) for clock in clocks):
+        hour = local.replace(minute=0, second=0)
+        local = hour - timedelta(seconds=1) if widen is min else hour + timedelta(hours=1)
+    return local.isoformat(timespec="seconds")
+
+
+def _unclear(local: datetime, clock: ZoneInfo) -> bool:
+    earlier, later = (local.replace(tzinfo=clock, fold=fold).utcoffset() for fold in (0, 1))
+    return earlier != later
+
+
+def after_page(source: Source, place: Place, page: PageEnd, seen: Collection[str], ceiling: datetime) -> Place:
+    """Say where a page leaves the source: further inside its window, or past its end.
+
+    `seen` are the cursors already followed in this window. The watermark moves only when the window closes, and never
+    back. `ceiling` is the latest moment the first page can have known about; the window ends there at most.
+
+    :raises ReadAgain: the page cannot be believed; its window must be read again in smaller pieces
+    """
+    window = _open(place)
+    if doubt := page.doubt or _doubt(source, window, page, seen):
+        raise ReadAgain(doubt)
+    end = min(window.end, ceiling) if window.pages == 0 else window.end
+    read = replace(place, window=Window(window.start, end, window.pages + 1), cursor=page.next_cursor)
+    return read if page.next_cursor is not None else close(source, read)
+
+
+def _doubt(source: Source, window: Window, page: PageEnd, seen: Collection[str]) -> str | None:
+    if page.next_cursor is None:
+        if page.size >= source.page_size:
+            return f"a full page of {page.size} has no next link: the walk may have been cut short"
+        return None
+    if page.next_cursor in seen:
+        return "the next link leads back to a page of this window already read"
+    if page.size < source.page_size and _halved(source, window):
+        return f"a page of {page.size} (a full one has {source.page_size}) links to more: releases may be hidden"
+    if window.pages + 1 >= source.max_pages:
+        return f"the window is deeper than {source.max_pages} pages"
+    return None
+
+
+def close(source: Source, place: Place) -> Place:
+    """Close the open window: the watermark moves to its end, and the next one is larger if this one fitted well."""
+    window = _open(place)
+    fitted = window.pages * 2 <= source.max_pages
+    span = min(place.span * 2, source.max_span) if fitted else place.span
+    return Place(watermark=max(place.watermark, window.end), span=span, reached=window.end)
+
+
+def shrink(source: Source, place: Place) -> Place | None:
+    """Halve the open window, to be read from its first page; None when it is as small as the API can be asked."""
+    half = _halved(source, _open(place))
+    if half is None:
+        return None
+    return replace(place, span=max(half.end - half.start, source.min_span), window=half, cursor=None)
+
+
+def _halved(source: Source, window: Window) -> Window | None:
+    half = timedelta(seconds=(window.end - window.start).total_seconds() // 2)
+    return Window(window.start, window.start + half) if half > source.overlap else None
+
+
+def _open(place: Place) -> Window:
+    if place.window is None:
+        msg = f"no window is open at {place.watermark}: open one with open_window first"
+        raise ValueError(msg)
+    return place.window
+
+
+def whole_second(moment: datetime) -> datetime:
+    """Cut a moment down to the whole UTC second, the finest both APIs can be asked for."""
+    return moment.astimezone(UTC).replace(microsecond=0)
