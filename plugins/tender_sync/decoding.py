@@ -46,8 +46,8 @@ def _loads(text: str) -> dict[str, Any]:
     # strict=False: raw control characters inside texts are readable, if not allowed.
     try:
         package = json.loads(text, strict=False)
-    except json.JSONDecodeError:
-        package = json.loads(_repair_numbers(text), strict=False)
+    except ValueError:
+        package = json.loads(_repair_numbers(text), strict=False, parse_int=_any_int)
     if not isinstance(package, dict):
         raise TypeError("the top level is no object")
     return package
@@ -59,6 +59,13 @@ _STRING_OR_ODD_NUMBER = re.compile(r'"(?:[^"\\]|\\.)*"|(?<![\w.+-])-?(?:0+\d+(?:
 
 def _repair_numbers(text: str) -> str:
     return _STRING_OR_ODD_NUMBER.sub(lambda met: met[0] if met[0][0] == '"' else _plain_number(met[0]), text)
+
+
+def _any_int(digits: str) -> int | str:
+    try:
+        return int(digits)
+    except ValueError:  # Python refuses to read more than 4,300 digits
+        return digits
 
 
 def _plain_number(odd: str) -> str:

@@ -232,7 +232,8 @@ class SyncJobs:
 
         :raises SkipRun: the lease has been taken over
         """
-        entry = {"at": self._clock.now(), "message": message[:2000], "runId": self.run_id}
+        # A string, as the web app's model has it.
+        entry = f"{_iso(self._clock.now())} {self.run_id}: {message[:2000]}"
         changes = {
             "$set": _place_fields(place) | {"status": ERROR, "updatedAt": self._clock.now()},
             "$inc": {"lastRunErrors": 1, "failures": int(stuck)},

@@ -51,8 +51,9 @@ _STATUS_OF_TENDER: Mapping[str | None, Status] = {
     "withdrawn": "CANCELLED",
 }
 _FAILED = frozenset({"unsuccessful", "cancelled"})
-# Establishment, modification and end of a dynamic market. They are tagged award and contract, but list the
-# market's members (up to 127 "awards" without a value): nothing was bought.
+# Establishment, modification and end of a dynamic market (the Procurement Act's list of notices). They are
+# tagged award and contract, but list the market's members (up to 127 "awards" without a value): nothing was
+# bought.
 _DYNAMIC_MARKETS = frozenset({"UK14", "UK15", "UK16"})
 _NOTICE_TYPE = re.compile(r"UK[0-9]{1,2}")
 _DOCUMENTS = tuple((section, "documents") for section in ("planning", "tender", "awards", "contracts"))
@@ -139,8 +140,7 @@ def notice_documents(release: Mapping[str, Any]) -> list[dict[str, Any]]:
 def notice_type(release: Mapping[str, Any]) -> str | None:
     """Return the Procurement Act notice type (`UK4`); None for old-regime and Contracts Finder notices.
 
-    It stands on the document whose id is the release's own; without such a document the last one is taken,
-    for documents are listed in the order they were published.
+    It stands on the document whose id is the release's own; without such a document the last one is taken.
     """
     typed = [
         (identifier(document.get("id")) == identifier(release.get("id")), found.upper())

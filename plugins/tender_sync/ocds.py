@@ -40,6 +40,9 @@ __all__ = [
 # come out differently today from one that would not, though its release is the same.
 MAPPER_VERSION = 1
 
+# The web app's model requires a title, as it does a buyer's name.
+UNTITLED = "Untitled"
+
 OcdsRelease: TypeAlias = dict[str, Any]
 
 
@@ -55,7 +58,7 @@ class MappedContract(TypedDict):
     noticeId: str
     source: str
     sourceUrl: str
-    title: str | None
+    title: str
     description: str | None
     status: Status
     stage: Stage
@@ -97,7 +100,7 @@ def map_ocds_to_contract(release: object, source: str) -> MappedContract:
         noticeId=notice_id,
         source=source,
         sourceUrl=_source_url(raw, notice_id, publisher),
-        title=_first(line, raw, _TITLES),
+        title=_first(line, raw, _TITLES) or UNTITLED,
         description=_first(text, raw, _DESCRIPTIONS),
         status=map_status(raw),
         stage=map_stage(raw),
@@ -137,7 +140,7 @@ class _Publisher:
 def _delivery_region(release: OcdsRelease, _buyer: Buyer) -> str | None:
     """Return the name of the region delivered to, Contracts Finder's only region; None for several.
 
-    73 of 124 releases name one or more; the two that name nine and twelve mean the whole country.
+    71 of 124 releases name one or more; the two that name nine and twelve mean the whole country.
     """
     regions = set(texts(release, "tender", "items", "deliveryAddresses", "region"))
     return regions.pop() if len(regions) == 1 else None

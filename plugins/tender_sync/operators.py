@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, AssetAlias, BaseOperator
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from tender_sync.clock import SystemClock
-from tender_sync.errors import FixSetup, SkipRun, StopRun
+from tender_sync.failures import as_airflow_knows_it
 from tender_sync.jobs import SyncJobs
 from tender_sync.mongo import MONGO_CONN_ID, database
 from tender_sync.sources import SOURCES
@@ -18,7 +16,7 @@ from tender_sync.store import Store
 from tender_sync.sync import sync_source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from airflow.sdk import Context
 
@@ -38,19 +36,6 @@ def contracts_alias(source: Source) -> AssetAlias:
 def transition_asset(source: Source) -> Asset:
     """Return the asset that gets its one event when the backfill of `source` is complete."""
     return Asset(name=f"{source.dag_id}_backfilled", uri=f"tendhunt://backfilled/{source.name}")
-
-
-@contextmanager
-def _as_airflow_knows_it() -> Iterator[None]:
-    """Turn our errors into Airflow's: skip, fail for good, or fail and be retried."""
-    try:
-        yield
-    except SkipRun as skipped:
-        raise AirflowSkipException(str(skipped)) from None
-    except FixSetup as failure:
-        raise AirflowFailException(str(failure)) from None
-    except StopRun as failure:
-        raise AirflowException(str(failure)) from None
 
 
 class TenderSyncOperator(BaseOperator):
@@ -87,7 +72,7 @@ class TenderSyncOperator(BaseOperator):
         """Do one run; see `sync.sync_source`."""
         source = SOURCES[self.source]
         run_id = context["run_id"]
-        with _as_airflow_knows_it():
+        with as_airflow_knows_it():
             result = sync_source(
                 source,
                 # Without the try number: a retry takes over its own lease.
@@ -121,7 +106,7 @@ class RecountBuyersOperator(BaseOperator):
     def execute(self, context: Context) -> int:
         """Recount; see `store.Store.recount_buyers`."""
         source, clock = SOURCES[self.source], SystemClock()
-        with _as_airflow_knows_it(), database(self.mongo_conn_id) as db:
+        with as_airflow_knows_it(), database(self.mongo_conn_id) as db:
             jobs = SyncJobs(db, source, clock, owner="recount", run_id=context["run_id"])
             corrected = Store(db, source, jobs, clock).recount_buyers()
         self.log.info("buyers recounted: %d had a wrong contractCount", corrected)

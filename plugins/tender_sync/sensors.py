@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.exceptions import AirflowSkipException
 
+from tender_sync.failures import as_airflow_knows_it
 from tender_sync.jobs import claim_transition
 from tender_sync.mongo import MONGO_CONN_ID, database
 from tender_sync.sources import SOURCES
@@ -32,7 +33,7 @@ class BackfillCompletedSensor(BaseSensorOperator):
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Claim the transition for this run, or skip."""
-        with database(self.mongo_conn_id) as db:
+        with as_airflow_knows_it(), database(self.mongo_conn_id) as db:
             why_not = claim_transition(db, SOURCES[self.source], context["run_id"])
         if why_not:
             raise AirflowSkipException(why_not)

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from tender_sync.windows import Place, Window
 
 
+_LEVELS_KEPT = 200
+
+
 @dataclass(frozen=True)
 class Rejection:
     """A release (or, as bytes, a whole page) that could not become a contract, and why."""
@@ -277,4 +280,17 @@ def _version(contract: MappedContract) -> float:
 def _bytes(raw: object) -> bytes:
     if isinstance(raw, bytes):
         return raw
-    return json.dumps(raw, sort_keys=True, ensure_ascii=True, separators=(",", ":")).encode()
+    try:
+        return json.dumps(raw, sort_keys=True, separators=(",", ":")).encode()
+    except RecursionError:
+        return json.dumps(_pruned(raw, _LEVELS_KEPT), sort_keys=True, separators=(",", ":")).encode()
+
+
+def _pruned(value: object, levels: int) -> object:
+    if not isinstance(value, dict | list):
+        return value
+    if levels == 0:
+        return f"cut here: nested more than {_LEVELS_KEPT} levels deep"
+    if isinstance(value, list):
+        return [_pruned(element, levels - 1) for element in value]
+    return {key: _pruned(element, levels - 1) for key, element in value.items()}

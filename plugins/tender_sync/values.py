@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Basis = Literal["net", "gross"]
 
 # `amount` is without VAT, `amountGross` (Find a Tender's extension, Procurement Act notices only) with it.
-# Net first: it is what old-regime notices and Contracts Finder state too, so amounts stay comparable.
+# Net first: old-regime notices and Contracts Finder have only `amount`, so amounts stay comparable.
 _FIELDS: Mapping[Basis, str] = {"net": "amount", "gross": "amountGross"}
 _PLAIN_NUMBER = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?|[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
 _CURRENCY = re.compile(r"[A-Z]{3}")
@@ -64,10 +64,10 @@ def worth(release: Mapping[str, Any]) -> Worth:
         for place, values in enumerate(_places(release)):
             chosen = _choose(values, usable)
             if chosen:
-                low, high = max(chosen.amounts), round(math.fsum(chosen.amounts), 2)
+                low, high = max(chosen.amounts), _total(chosen.amounts)
                 if place == 0 and floor and floor[1:] == chosen[1:]:
                     low = min(low, *floor.amounts)
-                return Worth(min(low, high), high, chosen.currency, chosen.basis)
+                return Worth(low, high, chosen.currency, chosen.basis)
     return Worth(max(floor.amounts), None, floor.currency, floor.basis) if floor else NOTHING_STATED
 
 
@@ -95,6 +95,12 @@ def _choose(values: list[dict[str, Any]], usable: Callable[[float], bool]) -> _A
     by_basis = {basis: [a for c, b, a in stated if (c, b) == (currency, basis)] for basis in _FIELDS}
     basis = max(by_basis, key=lambda name: len(by_basis[name]))  # the first of equals, and net is first
     return _Amounts(by_basis[basis], currency, basis)
+
+
+def _total(amounts: list[float]) -> float:
+    """Return the sum, cleared of the dust of adding floats; the largest amount where the sum has no finite float."""
+    largest, total = max(amounts), sum(amounts)
+    return max(largest, round(total, 2)) if math.isfinite(total) else largest
 
 
 def _positive(amount: float) -> bool:

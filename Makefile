@@ -1,0 +1,46 @@
+# make demo | test | ui | live: each does all it needs, from a clean clone. PYTHON chooses the interpreter (3.11 to 3.13).
+PYTHON ?= python3
+VENV ?= .venv
+RELEASES ?=
+BIN := $(VENV)/bin
+.DEFAULT_GOAL := help
+.PHONY: help setup demo live ui test lint unit lock clean
+
+help: ## what can be done here
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+
+setup: $(VENV)/.ready ## create .venv with everything, exactly as locked (other targets call it)
+
+$(VENV)/.ready: requirements.lock requirements-dev.lock
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else \
+	  f"$(PYTHON) is Python {v[0]}.{v[1]}; expected 3.11, 3.12 or 3.13: make setup PYTHON=python3.12")'
+	@echo "creating $(VENV): 160 packages, about a minute"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+demo: setup ## both sources through real Airflow and MongoDB on this machine; RELEASES=DIR serves real notices
+	@$(BIN)/python -m tools.demo $(if $(RELEASES),--releases "$(RELEASES)")
+
+live: setup ## one bounded run of each source against the real services
+	@$(BIN)/python -m tools.demo --live
+
+ui: setup ## Airflow with its UI on the demo's data
+	@$(BIN)/python -m tools.demo --ui
+
+test: setup lint unit ## everything CI checks
+
+lint: setup
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+unit: setup
+	@$(BIN)/python -m pytest
+
+lock: setup ## write the locks anew from requirements*.txt
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
+	  requirements.txt -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
+	  -c requirements.lock requirements-dev.txt -o requirements-dev.lock
+
+clean: ## forget the demo's data and the environment
+	@rm -rf .local $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,65 @@
+"""What all tests share: an Airflow home of their own, a real mongod, and the two APIs on a local server."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Before anything imports airflow, which reads these once.
+_HOME = tempfile.TemporaryDirectory(prefix="tender-airflow-")
+os.environ.update(
+    AIRFLOW_HOME=_HOME.name,
+    AIRFLOW__CORE__DAGS_FOLDER=str(ROOT / "dags"),
+    AIRFLOW__CORE__PLUGINS_FOLDER=str(ROOT / "plugins"),
+    AIRFLOW__CORE__LOAD_EXAMPLES="False",
+)
+
+from pymongo import MongoClient  # noqa: E402 - after the environment
+from tools.mongod import running_mongod  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pymongo.database import Database
+    from tools.mongod import Mongod
+
+
+@pytest.fixture(scope="session")
+def mongod() -> Iterator[Mongod]:
+    with running_mongod() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def client(mongod: Mongod) -> Iterator[MongoClient]:
+    with MongoClient(mongod.uri, tz_aware=True) as client:
+        yield client
+
+
+@pytest.fixture
+def db(client: MongoClient) -> Iterator[Database]:
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    yield client[name]
+    client.drop_database(name)
+
+
+@pytest.fixture
+def mongo_connection(mongod: Mongod, db: Database, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The Airflow connection to this test's database, in the environment as a person would put it there."""
+    connection = {
+        "conn_type": "mongo",
+        "host": "127.0.0.1",
+        "port": mongod.port,
+        "schema": db.name,
+        "extra": {"replicaSet": mongod.replica_set},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_TENDHUNT_MONGO", json.dumps(connection))
+    return "tendhunt_mongo"

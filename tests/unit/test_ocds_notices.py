@@ -1,0 +1,67 @@
+"""The same invariants over notices really published, where a folder of them is at hand.
+
+`TENDER_NOTICES_DIR` names the folder; without it, `shared/notices` beside the repository is looked for. It holds
+release packages or single releases as JSON files under a folder `contracts_finder` or `find_a_tender`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tender_sync.ocds import map_ocds_to_contract
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+NOTICES = Path(os.environ.get("TENDER_NOTICES_DIR") or REPOSITORY.parent / "shared" / "notices")
+FOLDERS = {"find_a_tender": "FIND_A_TENDER", "contracts_finder": "CONTRACTS_FINDER"}
+FILES = [(path, source) for folder, source in FOLDERS.items() for path in sorted((NOTICES / folder).rglob("*.json"))]
+
+
+def releases_of(path):
+    package = json.loads(path.read_text(encoding="utf-8"))
+    return package.get("releases", [package])
+
+
+def test_a_folder_that_is_named_holds_notices():
+    assert FILES or "TENDER_NOTICES_DIR" not in os.environ, f"no notices under {NOTICES}"
+
+
+if FILES:  # defined only then: an empty parametrisation would be a skipped test
+
+    @pytest.mark.parametrize(("path", "source"), FILES, ids=lambda value: getattr(value, "stem", value))
+    def test_published_notices(path, source):
+        for release in releases_of(path):
+            contract = map_ocds_to_contract(release, source)
+            assert_published(release, contract)
+
+    def assert_published(release, contract):
+        known = contract["noticeId"]
+        dumped = json.dumps(release)
+        assert contract["title"], known
+        assert contract["buyerName"] != "Unknown", known
+        assert contract["buyerOrg"], known
+        assert contract["publishedDate"], known
+        assert json.dumps(contract["rawData"]) == dumped.replace(": Infinity", ': "Infinity"'), known
+        assert bool(contract["cpvCodes"]) == ('"scheme": "CPV"' in dumped), known
+        assert (contract["sector"] is None) == (contract["cpvCodes"] == []), known
+        assert (contract["valueMax"] is not None) == ('"amount": ' in dumped or '"amountGross": ' in dumped), known
+        deadline = release["tender"].get("tenderPeriod", {}).get("endDate")
+        deadline = deadline or release["tender"].get("expressionOfInterestDeadline")
+        assert (contract["deadlineDate"] is not None) == (deadline is not None), known
+        assert contract["valueMin"] is None or contract["valueMin"] <= contract["valueMax"], known
+        assert (contract["noticeType"] is not None) == (contract["regime"] == "UKPGA"), known
+        assert (contract["regime"] is None) == (contract["source"] == "CONTRACTS_FINDER"), known
+        if contract["source"] == "FIND_A_TENDER":
+            assert contract["buyerRegion"], known
+        guid_or_id = known.rsplit("-", 1)[0] if contract["source"] == "CONTRACTS_FINDER" else known
+        assert contract["sourceUrl"].endswith(f"/Notice/{guid_or_id}"), known
+        if any("ancellation" in tag for tag in release["tag"]):
+            assert contract["status"] == "CANCELLED", known
+        elif not any(tag.startswith(("award", "contract")) for tag in release["tag"]):
+            assert contract["status"] != "AWARDED", known
+        elif contract["noticeType"] != "UK15":
+            assert contract["stage"] == "AWARD", known
+            assert contract["status"] != "OPEN", known

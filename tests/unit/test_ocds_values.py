@@ -1,0 +1,144 @@
+"""What a notice says it is worth."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from tender_sync.values import NOTHING_STATED, worth
+
+GBP = {"currency": "GBP"}
+
+
+def net(amount, **other):
+    return {"amount": amount, **GBP, **other}
+
+
+def gross(amount):
+    return {"amountGross": amount, **GBP}
+
+
+def both(amount, amount_gross):
+    return {"amount": amount, "amountGross": amount_gross, **GBP}
+
+
+def tender(**fields):
+    return {"tender": fields}
+
+
+def awards(*values, status="active"):
+    return {"awards": [{"status": status, "value": value} for value in values]}
+
+
+def contracts(*values):
+    return {"contracts": [{"value": value} for value in values]}
+
+
+CASES = {
+    # each case is a release, then its low and high end, currency and basis
+    "one figure is both ends": (tender(value=net(900)), 900, 900, "GBP", "net"),
+    "net goes before gross": (tender(value=both(100, 120)), 100, 100, "GBP", "net"),
+    "gross where net is not said": (tender(value=gross(120)), 120, 120, "GBP", "gross"),
+    "a range": (tender(minValue=net(5000), value=net(22000)), 5000, 22000, "GBP", "net"),
+    "a range from nothing": (tender(minValue=net(0), value=net(22000)), 0, 22000, "GBP", "net"),
+    "a lower end above the upper": (tender(minValue=net(9), value=net(5)), 5, 5, "GBP", "net"),
+    "a lower end in another currency": (
+        tender(minValue={"amount": 1, "currency": "EUR"}, value=net(5)),
+        5,
+        5,
+        "GBP",
+        "net",
+    ),
+    "a lower end on another basis": (tender(minValue=net(80), value=gross(120)), 120, 120, "GBP", "gross"),
+    "a lower end alone": (tender(minValue=net(5000)), 5000, None, "GBP", "net"),
+    "the tender before its awards": (tender(value=net(10)) | awards(net(12)), 10, 10, "GBP", "net"),
+    "the lower end goes with the tender's own value": (
+        tender(minValue=net(5)) | awards(net(12)),
+        12,
+        12,
+        "GBP",
+        "net",
+    ),
+    "awards where the tender has none": (tender(title="x") | awards(net(12)), 12, 12, "GBP", "net"),
+    "awards before contracts": (awards(net(12)) | contracts(net(13)), 12, 12, "GBP", "net"),
+    "contracts where the awards have none": (
+        awards(None) | contracts(both(100, 120)),
+        100,
+        100,
+        "GBP",
+        "net",
+    ),
+    "what an ended contract came to": (
+        {"contracts": [{"status": "terminated", "implementation": {"finalValue": net(77)}}]},
+        77,
+        77,
+        "GBP",
+        "net",
+    ),
+    "lots where the tender has none": (
+        tender(lots=[{"value": net(1.1)}, {"value": net(2.2)}]),
+        2.2,
+        3.3,
+        "GBP",
+        "net",
+    ),
+    "several awards: from the largest to the sum": (awards(net(10), net(30), net(20)), 30, 60, "GBP", "net"),
+    "several awards of one basis": (awards(gross(5), both(10, 12), both(20, 24)), 24, 41, "GBP", "gross"),
+    "as many net as gross": (awards(both(10, 12), both(20, 24)), 20, 30, "GBP", "net"),
+    "a failed award does not count": (
+        {"awards": [{"status": "unsuccessful", "value": net(9)}, {"value": net(4)}]},
+        4,
+        4,
+        "GBP",
+        "net",
+    ),
+    "pounds before dirhams": (
+        awards({"amount": 50, "currency": "AED"}, {"amount": 9, "currency": "AED"}, net(10)),
+        10,
+        10,
+        "GBP",
+        "net",
+    ),
+    "another currency alone": (tender(value=net(7, currency=" usd ")), 7, 7, "USD", "net"),
+    "no currency": (tender(value={"amount": 7}), 7, 7, None, "net"),
+    "a currency of another type": (tender(value={"amount": 7, "currency": 826}), 7, 7, None, "net"),
+    "a zero is passed over for an amount": (tender(value=net(0)) | awards(net(12)), 12, 12, "GBP", "net"),
+    "a zero net is passed over for the gross": (tender(value=both(0, 120)), 120, 120, "GBP", "gross"),
+    "a zero where nothing else is said": (tender(value=net(0.0)), 0, 0, "GBP", "net"),
+    "pennies stay": (tender(value=net(0.01)), 0.01, 0.01, "GBP", "net"),
+    "a number as text": (tender(value=net(" 1,250,000.50 ")), 1250000.5, 1250000.5, "GBP", "net"),
+    "a value in a list": (tender(value=[net(3)]), 3, 3, "GBP", "net"),
+    "an amount wide of 64 bits": (tender(value=net(10**30)), 1e30, 1e30, "GBP", "net"),
+    "amounts whose sum no float holds": (awards(net(1e308), net(1.5e308)), 1.5e308, 1.5e308, "GBP", "net"),
+    "less than a penny": (tender(value=net(0.004)), 0.004, 0.004, "GBP", "net"),
+    "pounds and pence add up": (awards(net(0.1), net(0.2)), 0.2, 0.3, "GBP", "net"),
+}
+
+
+@pytest.mark.parametrize(("given", "low", "high", "currency", "basis"), CASES.values(), ids=CASES)
+def test_worth(given, low, high, currency, basis):
+    assert worth(given) == (low, high, currency, basis)
+
+
+@pytest.mark.parametrize(
+    "amount",
+    [-5, -0.01, math.inf, -math.inf, math.nan, "Infinity", "NaN", "ten", "1e9", "1,2", "", True, None, [], {}, 10**400],
+    ids=str,
+)
+def test_no_amounts(amount):
+    assert worth(tender(value=net(amount))) == NOTHING_STATED
+
+
+def test_the_members_of_a_dynamic_market_have_no_worth():
+    assert worth({"awards": [{"id": str(n)} for n in range(100)]}) == NOTHING_STATED
+
+
+def test_amounts_are_floats_so_that_one_field_has_one_type():
+    found = worth(tender(minValue=net(1), value=net(2)))
+    assert (type(found.low), type(found.high)) == (float, float)
+
+
+def test_minus_zero_is_zero():
+    found = worth(tender(value=net(-0.0)))
+    assert [math.copysign(1, end) for end in (found.low, found.high)] == [1, 1]
