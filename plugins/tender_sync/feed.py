@@ -177,7 +177,7 @@ class Feed:
                 )
             )
         wait = _retry_after(response.headers, self._clock.now())
-        return _Failed(WindowTrouble(self._message(reason, request)), max(wait or 0.0, rule.wait or 0.0))
+        return _Failed(WindowTrouble(self._message(reason, request)), wait if wait is not None else rule.wait or 0.0)
 
     def _next_cursor(self, links: object, query: str) -> tuple[str | None, str | None]:
         """Take the query of the next link, if it stays with this API and this window: `(cursor, doubt)`."""

@@ -1,0 +1,243 @@
+"""One page: what each answer leads to. The hook is a scripted one; real sockets are in tests/integration."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+import requests
+
+from tender_sync.errors import FixSetup, ReadAgain, StopRun, WindowTrouble
+from tender_sync.feed import TRIES, Feed
+from tender_sync.sources import CONTRACTS_FINDER, FIND_A_TENDER, SOURCES
+from tender_sync.windows import Window, first_query
+from tests.simulated import SimulatedClock
+
+WINDOW = Window(datetime(2026, 1, 5, 6, tzinfo=UTC), datetime(2026, 1, 5, 12, tzinfo=UTC))
+NOON = "Mon, 05 Jan 2026 12:00:01 GMT"
+both_sources = pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
+
+
+def answer(status=200, body=b'{"releases": []}', **headers):
+    response = requests.Response()
+    response.status_code = status
+    response.reason = "Reason"
+    response.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
+    response.raw = io.BytesIO(body)
+    response.url = "http://api.test/"
+    return response
+
+
+class ScriptedHook:
+    """Gives the scripted answers one after another, the last one for ever; keeps what was asked."""
+
+    base_url = "http://api.test"
+
+    def __init__(self, *script):
+        self.script = list(script)
+        self.asked = []
+
+    def run(self, endpoint, headers, extra_options):
+        self.asked.append((endpoint, headers, extra_options))
+        step = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        if isinstance(step, Exception):
+            raise step
+        return step
+
+
+class Pace:
+    """Remembers what was held off."""
+
+    def __init__(self):
+        self.turns = 0
+        self.held_off = []
+
+    def await_turn(self):
+        self.turns += 1
+
+    def hold_off(self, seconds):
+        self.held_off.append(seconds)
+
+
+def fetch(source, *script, cursor=None):
+    hook, pace = ScriptedHook(*script), Pace()
+    feed = Feed(source, hook, pace, SimulatedClock())
+    try:
+        return feed.fetch_page(cursor, WINDOW), hook, pace
+    except Exception as error:
+        error.hook, error.pace = hook, pace
+        raise
+
+
+def page(next_link=None):
+    links = {"links": {"next": next_link}} if next_link else {}
+    return answer(body=json.dumps({"releases": [1, 2], **links}).encode(), Date=NOON)
+
+
+def next_link(source, host="http://api.test", **changes):
+    query = first_query(source, WINDOW) + "&cursor=abc%3D"
+    for old, new in changes.items():
+        query = query.replace(old, new)
+    return f"{host}{source.path}?{query}"
+
+
+@both_sources
+def test_a_page(source):
+    result, hook, pace = fetch(source, page(next_link(source)))
+    assert result.releases == [1, 2]
+    assert result.next_cursor == next_link(source).split("?")[1]
+    assert result.doubt is None
+    assert result.served_at == datetime(2026, 1, 5, 12, 0, 1, tzinfo=UTC)
+    assert (result.requests, pace.turns, pace.held_off) == (1, 1, [])
+    endpoint, headers, options = hook.asked[0]
+    assert endpoint == f"{source.path}?{first_query(source, WINDOW)}"
+    assert "tender-sync" in headers["User-Agent"]
+    assert options["timeout"] == (5, 60)
+    assert options["allow_redirects"] is False
+
+
+@both_sources
+def test_a_cursor_is_asked_for_as_the_api_gave_it(source):
+    cursor = next_link(source).split("?")[1]
+    _, hook, _ = fetch(source, page(), cursor=cursor)
+    assert hook.asked[0][0] == f"{source.path}?{cursor}"
+
+
+@both_sources
+def test_the_public_host_in_a_link_is_as_good_as_the_connections(source):
+    result, _, _ = fetch(source, page(next_link(source, host=source.base_url)))
+    assert result.next_cursor
+
+
+@both_sources
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda link: link.replace("api.test", "evil.test"),
+        lambda link: link.replace("http://api.test", "http://api.test@evil.test"),
+        lambda link: link.replace("api.test", "api.test:8080"),
+        lambda link: link.replace("?", "/other?"),
+        lambda link: link.replace("2026-01-05", "2026-01-04"),
+        lambda link: link.replace("limit=100", "limit=10"),
+        lambda link: f"{link}&stages=tender",
+        lambda link: link.replace("cursor=", "other="),
+        lambda link: f"{link}&cursor=second",
+        lambda link: [link],
+    ],
+)
+def test_a_link_that_leads_elsewhere_is_doubted_and_never_followed(source, spoil):
+    result, hook, _ = fetch(source, page(spoil(next_link(source))))
+    assert result.next_cursor is None
+    assert "next link" in result.doubt
+    assert len(hook.asked) == 1
+
+
+RETRIED = [
+    (lambda: answer(429, b"Rate limit of 12 exceeded."), 120),
+    (lambda: answer(429, Retry_After="7"), 7),
+    (lambda: answer(429, Retry_After="600"), 600),
+    (lambda: answer(429, Retry_After="999999"), 3600),
+    (lambda: answer(503, Retry_After="90"), 90),
+    (lambda: answer(503, Retry_After="nonsense"), 3),
+    (lambda: answer(503, Retry_After=format_datetime(datetime(2026, 11, 2, 12, 1, tzinfo=UTC), usegmt=True)), 60),
+    (lambda: answer(500), 3),
+    (lambda: answer(502), 3),
+    (lambda: answer(504), 3),
+    (lambda: answer(body=b"<html>maintenance</html>"), 3),
+    (lambda: answer(body=b'{"releases": [{"id": '), 3),
+    (lambda: requests.ConnectionError("refused"), 3),
+    (lambda: requests.ReadTimeout("Read timed out"), 3),
+    (lambda: requests.exceptions.ChunkedEncodingError("cut short"), 3),
+]
+
+
+@both_sources
+@pytest.mark.parametrize(("failure", "wait"), RETRIED)
+def test_a_passing_failure_is_asked_again_after_its_wait(source, failure, wait):
+    result, hook, pace = fetch(source, failure(), page())
+    assert result.releases == [1, 2]
+    assert pace.held_off == [wait]
+    assert (result.requests, len(hook.asked), pace.turns) == (2, 2, 2)
+
+
+def test_a_date_in_retry_after_is_read_by_the_servers_own_clock():
+    server = datetime(2031, 1, 1, tzinfo=UTC)
+    dates = {
+        "Date": format_datetime(server, usegmt=True),
+        "Retry_After": format_datetime(server + timedelta(seconds=42), usegmt=True),
+    }
+    _, _, pace = fetch(FIND_A_TENDER, answer(503, **dates), page())
+    assert pace.held_off == [42]
+
+
+def test_a_403_means_five_minutes_at_contracts_finder_only():
+    _, _, pace = fetch(CONTRACTS_FINDER, answer(403, b"<html>"), page())
+    assert pace.held_off == [300]
+    with pytest.raises(StopRun, match="HTTP 403"):
+        fetch(FIND_A_TENDER, answer(403, b"<html>"))
+
+
+@both_sources
+@pytest.mark.parametrize(
+    ("failure", "ends_as"),
+    [
+        (answer(503), WindowTrouble),
+        (answer(429), WindowTrouble),
+        (requests.ReadTimeout("Read timed out"), WindowTrouble),
+        (requests.ConnectionError("Connection refused"), StopRun),
+        (answer(body=b"<html>maintenance</html>"), StopRun),
+        (answer(body=b'{"message": "sorry"}'), StopRun),
+        (answer(body=b'{"releases": [{"id": '), ReadAgain),
+    ],
+)
+def test_a_lasting_failure_ends_after_the_last_try(source, failure, ends_as):
+    failures = (
+        [failure] * TRIES
+        if isinstance(failure, Exception)
+        else [answer(failure.status_code, failure.raw.getvalue()) for _ in range(TRIES)]
+    )
+    with pytest.raises(ends_as) as caught:
+        fetch(source, *failures)
+    assert type(caught.value) is ends_as
+    assert caught.value.requests == len(caught.value.hook.asked) == TRIES
+    assert caught.value.pace.held_off == sorted(caught.value.pace.held_off)
+    if ends_as is not ReadAgain:
+        assert source.http_conn_id in str(caught.value)
+        assert source.path in str(caught.value)
+
+
+@both_sources
+@pytest.mark.parametrize("status", [301, 400, 401, 404, 418])
+def test_a_refused_first_page_stops_the_run_at_once(source, status):
+    with pytest.raises(StopRun, match=f"HTTP {status}.*updatedFrom is wrong") as caught:
+        fetch(source, answer(status, b'{"message": "updatedFrom is wrong"}'))
+    assert len(caught.value.hook.asked) == 1
+
+
+@both_sources
+@pytest.mark.parametrize("status", [400, 404, 410, 422])
+def test_a_refused_cursor_means_reading_the_window_again(source, status):
+    with pytest.raises(ReadAgain, match="cursor is refused"):
+        fetch(source, answer(status), cursor=next_link(source).split("?")[1])
+
+
+@both_sources
+def test_an_unusable_address_needs_a_person(source):
+    with pytest.raises(FixSetup, match=source.http_conn_id):
+        fetch(source, requests.exceptions.SSLError("certificate verify failed"))
+
+
+def test_a_body_that_never_ends_is_cut_off(monkeypatch):
+    monkeypatch.setattr("tender_sync.feed.BODY_BYTES", 1000)
+    bodies = [answer(body=b'{"releases": [' + b" " * 200_000) for _ in range(TRIES)]
+    with pytest.raises(WindowTrouble, match="had not ended after 65,536 bytes"):
+        fetch(FIND_A_TENDER, *bodies)
+
+
+def test_the_broken_body_is_kept_for_setting_it_aside():
+    with pytest.raises(ReadAgain) as caught:
+        fetch(FIND_A_TENDER, *[answer(body=b'{"releases": [{"id": ') for _ in range(TRIES)])
+    assert caught.value.body == b'{"releases": [{"id": '

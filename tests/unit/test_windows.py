@@ -1,0 +1,274 @@
+"""The arithmetic of windows: what is asked, where a page leads, and that nothing falls between two windows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from urllib.parse import parse_qs
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tender_sync.errors import ReadAgain
+from tender_sync.sources import CONTRACTS_FINDER, FIND_A_TENDER, LONDON, SOURCES, UTC_ZONE
+from tender_sync.windows import (
+    PageEnd,
+    Place,
+    Window,
+    after_page,
+    close,
+    first_query,
+    open_window,
+    shrink,
+    spoken,
+)
+
+START = datetime(2026, 3, 2, 9, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+both_sources = pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
+LAST = PageEnd(size=7, next_cursor=None)
+FULL = PageEnd(size=100, next_cursor="n=1")
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def place(source, *, span: timedelta | None = None, **fields) -> Place:
+    return Place(watermark=START, span=span or source.first_span, **fields)
+
+
+def walk(source, place: Place, ceiling: datetime, *, look_back: bool = False) -> list[Window]:
+    """Read every window up to the ceiling, each ending well on its first page."""
+    windows = []
+    while opened := open_window(source, place, ceiling, look_back=look_back):
+        windows.append(opened.window)
+        place = after_page(source, opened, LAST, (), ceiling)
+    return windows
+
+
+# --- opening windows
+
+
+@both_sources
+def test_windows_cover_everything_from_the_watermark_to_the_ceiling(source):
+    ceiling = START + timedelta(days=40, seconds=17)
+    windows = walk(source, place(source), ceiling)
+    assert windows[0].start <= START
+    assert windows[-1].end == ceiling
+    for earlier, later in pairwise(windows):
+        assert later.start == earlier.end - source.overlap
+
+
+@both_sources
+def test_a_sync_looks_back_once_and_not_before_each_window(source):
+    ceiling = START + 3 * source.max_span
+    windows = walk(source, place(source), ceiling, look_back=True)
+    assert windows[0].start == START - source.look_back
+    assert all(later.start == earlier.end - source.overlap for earlier, later in pairwise(windows))
+
+
+@both_sources
+def test_the_look_back_is_longer_than_the_hour_between_two_readings_of_a_clock(source):
+    assert source.look_back > HOUR
+
+
+@both_sources
+def test_nothing_is_opened_at_the_ceiling(source):
+    assert open_window(source, place(source), START, look_back=False) is None
+
+
+# --- where a page leads
+
+
+@both_sources
+def test_a_next_link_leads_on_inside_the_window(source):
+    opened = open_window(source, place(source), START + HOUR, look_back=False)
+    on = after_page(source, opened, FULL, (), START + HOUR)
+    assert (on.cursor, on.window.pages, on.watermark) == ("n=1", 1, START)
+
+
+@both_sources
+def test_a_short_last_page_closes_the_window_and_moves_the_watermark(source):
+    opened = open_window(source, place(source), START + HOUR, look_back=False)
+    closed = after_page(source, opened, LAST, (), START + HOUR)
+    assert (closed.window, closed.cursor, closed.watermark) == (None, None, START + HOUR)
+
+
+@both_sources
+@pytest.mark.parametrize(
+    ("page", "seen", "said"),
+    [
+        (PageEnd(100, None), (), "no next link"),
+        (PageEnd(100, "n=1"), {"n=1"}, "already read"),
+        (PageEnd(99, "n=1"), (), "releases may be hidden"),
+        (PageEnd(0, "n=1"), (), "releases may be hidden"),
+        (PageEnd(100, None, "leads elsewhere"), (), "leads elsewhere"),
+        (PageEnd(3, None, "leads elsewhere"), (), "leads elsewhere"),
+    ],
+)
+def test_an_unbelievable_page_is_read_again(source, page, seen, said):
+    opened = open_window(source, place(source), START + HOUR, look_back=False)
+    with pytest.raises(ReadAgain, match=said):
+        after_page(source, opened, page, seen, START + HOUR)
+
+
+@both_sources
+def test_a_window_deeper_than_the_limit_is_read_again(source):
+    deep = place(source, window=Window(START, START + HOUR, pages=source.max_pages - 1), cursor="n=9")
+    with pytest.raises(ReadAgain, match="deeper"):
+        after_page(source, deep, FULL, (), START + HOUR)
+
+
+@both_sources
+def test_a_short_page_with_more_is_followed_where_the_window_cannot_be_halved(source):
+    tiny = place(source, window=Window(START, START + timedelta(seconds=2)))
+    assert after_page(source, tiny, PageEnd(5, "n=1"), (), START + HOUR).cursor == "n=1"
+
+
+@both_sources
+def test_the_watermark_never_passes_what_the_server_can_have_known(source):
+    opened = open_window(source, place(source), START + HOUR, look_back=False)
+    server = START + HOUR / 2
+    assert after_page(source, opened, LAST, (), server).watermark == server
+    later = after_page(source, after_page(source, opened, FULL, (), server), LAST, (), START + 9 * HOUR)
+    assert later.watermark == server  # fixed by the first page, whenever the last one comes
+
+
+@both_sources
+def test_the_watermark_never_goes_back(source):
+    behind = place(source, window=Window(START - 2 * HOUR, START - HOUR, pages=1))
+    closed = close(source, behind)
+    assert (closed.watermark, closed.reached) == (START, START - HOUR)
+
+
+# --- halving and growing
+
+
+@both_sources
+def test_a_halved_window_is_read_from_its_first_page_and_the_rest_follows(source):
+    whole = place(source, span=HOUR, window=Window(START, START + HOUR, pages=3), cursor="n=4")
+    half = shrink(source, whole)
+    assert (half.window, half.cursor, half.span) == (Window(START, START + HOUR / 2), None, HOUR / 2)
+    closed = after_page(source, half, LAST, (), START + HOUR)
+    rest = open_window(source, closed, START + HOUR, look_back=False)
+    assert rest.window == Window(START + HOUR / 2 - source.overlap, START + HOUR)
+
+
+@both_sources
+def test_halving_ends_and_the_smallest_window_still_moves_on(source):
+    small = place(source, window=Window(START - source.overlap, START + source.max_span))
+    while (smaller := shrink(source, small)) is not None:
+        small = smaller
+    assert small.window.end > START
+    assert small.window.end - small.window.start <= timedelta(seconds=3)
+
+
+@both_sources
+def test_windows_grow_again_while_they_fit(source):
+    tiny = place(source, span=timedelta(seconds=1))
+    spans = [window.end - window.start for window in walk(source, tiny, START + 4 * source.max_span)]
+    assert max(spans) >= source.max_span
+    assert all(span <= source.max_span + source.overlap for span in spans)
+
+
+@both_sources
+def test_a_window_that_hardly_fitted_does_not_make_the_next_one_larger(source):
+    deep = place(source, span=HOUR, window=Window(START, START + HOUR, pages=source.max_pages))
+    assert close(source, deep).span == HOUR
+
+
+# --- the API's own clock
+
+
+def test_find_a_tender_is_asked_in_london_time():
+    summer = Window(at("2026-08-10T23:00:00"), at("2026-08-11T05:00:00"))
+    assert parse_qs(first_query(FIND_A_TENDER, summer)) == {
+        "updatedFrom": ["2026-08-11T00:00:00"],
+        "updatedTo": ["2026-08-11T06:00:00"],
+        "limit": ["100"],
+    }
+
+
+def test_contracts_finder_is_asked_so_that_both_readings_of_its_clock_are_covered():
+    summer = Window(at("2026-08-10T23:00:00"), at("2026-08-11T05:00:00"))
+    asked = parse_qs(first_query(CONTRACTS_FINDER, summer))
+    assert asked["publishedFrom"] == ["2026-08-10T23:00:00"]  # as UTC; an hour too early if read as London
+    assert asked["publishedTo"] == ["2026-08-11T06:00:00"]  # as London; an hour too late if read as UTC
+
+
+def test_in_winter_both_clocks_are_one():
+    window = Window(at("2026-01-10T23:00:00"), at("2026-01-11T05:00:00"))
+    for source in SOURCES.values():
+        asked = parse_qs(first_query(source, window))
+        assert asked[source.from_param] == ["2026-01-10T23:00:00"]
+        assert asked[source.to_param] == ["2026-01-11T05:00:00"]
+
+
+@pytest.mark.parametrize(
+    ("moment", "said_from", "said_to"),
+    [
+        ("2026-10-24T23:59:59", "2026-10-25T00:59:59", "2026-10-25T00:59:59"),
+        ("2026-10-25T00:00:00", "2026-10-25T00:59:59", "2026-10-25T02:00:00"),  # the first 01:00
+        ("2026-10-25T01:30:00", "2026-10-25T00:59:59", "2026-10-25T02:00:00"),  # the second 01:30
+        ("2026-10-25T02:00:00", "2026-10-25T02:00:00", "2026-10-25T02:00:00"),
+        ("2026-03-29T00:59:59", "2026-03-29T00:59:59", "2026-03-29T00:59:59"),
+        ("2026-03-29T01:00:00", "2026-03-29T02:00:00", "2026-03-29T02:00:00"),  # 01:00 to 02:00 never happens
+    ],
+)
+def test_no_window_begins_or_ends_in_an_hour_that_happens_twice(moment, said_from, said_to):
+    assert spoken(at(moment), (LONDON,), widen=min) == said_from
+    assert spoken(at(moment), (LONDON,), widen=max) == said_to
+
+
+moments = st.integers(0, 14 * 366 * 86400).map(lambda seconds: at("2016-01-01T00:00:00") + timedelta(seconds=seconds))
+clock_changes = st.sampled_from(["2025-10-26", "2026-10-25", "2026-03-29", "2027-03-28"]).flatmap(
+    lambda day: st.integers(-7200, 4 * 3600).map(lambda seconds: at(f"{day}T00:00:00") + timedelta(seconds=seconds))
+)
+
+
+@pytest.mark.parametrize("clocks", [(LONDON,), (UTC_ZONE, LONDON), (UTC_ZONE,)], ids=["london", "either", "utc"])
+@given(moment=st.one_of(moments, clock_changes))
+def test_what_is_said_covers_the_moment_however_it_is_read(clocks, moment):
+    earliest = datetime.fromisoformat(spoken(moment, clocks, widen=min))
+    latest = datetime.fromisoformat(spoken(moment, clocks, widen=max))
+    for clock in clocks:
+        for fold in (0, 1):
+            assert earliest.replace(tzinfo=clock, fold=fold) <= moment.astimezone(clock)
+            assert latest.replace(tzinfo=clock, fold=fold).astimezone(UTC) >= moment
+            round_trip = earliest.replace(tzinfo=clock, fold=fold).astimezone(UTC).astimezone(clock)
+            assert round_trip.replace(tzinfo=None) == earliest  # the local time exists
+
+
+@both_sources
+@given(data=st.data())
+def test_any_mix_of_good_and_bad_ends_covers_the_range_without_a_gap(source, data):
+    """Read windows of a made-up history to random ends; every second must lie in a window that ended well."""
+    ceiling = START + timedelta(hours=data.draw(st.integers(1, 100)), seconds=data.draw(st.integers(0, 59)))
+    look_back = data.draw(st.booleans())
+    here, good, steps = place(source), [], 0
+    while opened := open_window(source, here, ceiling, look_back=look_back):
+        here = opened
+        while here.window is not None:
+            steps += 1
+            if steps > 500 or data.draw(st.integers(0, 3)):  # in the end all is well
+                good.append(here.window)
+                here = after_page(source, here, LAST, (), ceiling)
+            else:
+                here = shrink(source, here) or here
+        if data.draw(st.booleans()):
+            here = replace(here, reached=None)  # a new run: it knows only what the job keeps
+            look_back = look_back and steps < 500  # and does not look back for ever
+    covered = START
+    for window in sorted(good, key=lambda window: window.start):
+        assert window.start <= covered, f"gap from {covered} to {window.start}"
+        covered = max(covered, window.end)
+    assert covered >= ceiling
+    assert here.watermark == ceiling
+
+
+def test_a_zone_that_never_changes_its_clock_is_said_as_it_is():
+    assert spoken(at("2026-10-25T00:30:00"), (ZoneInfo("UTC"),), widen=min) == "2026-10-25T00:30:00"
