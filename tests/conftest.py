@@ -23,12 +23,14 @@ os.environ.update(
 )
 
 from pymongo import MongoClient  # noqa: E402 - after the environment
+
 from tools.mongod import running_mongod  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pymongo.database import Database
+
     from tools.mongod import Mongod
 
 

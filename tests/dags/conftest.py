@@ -1,0 +1,57 @@
+"""Airflow's metadata database, the DAGs as Airflow parses them, and the worlds of the integration tests."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from tender_sync.sources import SOURCES
+
+from tests.conftest import ROOT
+from tests.integration.conftest import connect, make_world, prepared, world_db
+from tests.integration.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tender_sync.sources import Source
+
+    from tools.mongod import Mongod
+
+__all__ = ["connect", "make_world", "prepared", "world_db"]  # pytest finds fixtures by being imported
+
+
+@pytest.fixture(scope="session")
+def dagbag() -> DagBag:
+    return DagBag(ROOT / "dags")
+
+
+@pytest.fixture(scope="session")
+def metadata() -> None:
+    """Make Airflow's tables in the home tests/conftest.py set up."""
+    from airflow.utils.db import initdb  # noqa: PLC0415 - heavy, and not needed by the policy tests
+
+    initdb()
+
+
+@pytest.fixture(params=sorted(SOURCES))
+def source(request: pytest.FixtureRequest) -> Source:
+    return SOURCES[request.param]
+
+
+@pytest.fixture
+def world(
+    source: Source, make_world: Callable[..., World], mongod: Mongod, monkeypatch: pytest.MonkeyPatch
+) -> World:
+    """A world of the source as it is, with the connections and settings its DAG needs, and its clock for the tasks."""
+    world = make_world(source)
+    mongo = {"host": "127.0.0.1", "port": mongod.port, "extra": {"replicaSet": mongod.replica_set}}
+    connection = {"conn_type": "mongo", "schema": world.db.name, **mongo}
+    monkeypatch.setenv("AIRFLOW_CONN_TENDHUNT_MONGO", json.dumps(connection))
+    monkeypatch.setenv("BACKFILL_START_DATE", world.start.date().isoformat())
+    monkeypatch.setenv("SYNC_PACE_SECONDS", "0")
+    for module in ("sync", "operators"):
+        monkeypatch.setattr(f"tender_sync.{module}.SystemClock", lambda: world.clock)
+    return world

@@ -1,0 +1,163 @@
+"""Both DAGs, run whole: `dag.test()` over a real server, a real MongoDB and Airflow's own metadata database."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+
+from tests.conftest import ROOT
+from tests.integration.oracle import problems
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ALL = {"sync", "backfill_completed", "recount_buyers", "announce_transition"}
+
+
+@dataclass
+class Ended:
+    """How a DAG run ended: its state, its tasks', and the asset events it left, by asset name."""
+
+    run_id: str
+    state: str
+    tasks: dict[str, str]
+    events: dict[str, dict[str, Any]]
+
+
+@pytest.fixture
+def dag(source):
+    return parse(source)
+
+
+def parse(source):
+    """Give the DAG as Airflow would before each run: a run renders templates into its tasks."""
+    return DagBag(ROOT / "dags" / f"{source.dag_id}.py").dags[source.dag_id]
+
+
+@pytest.fixture
+def run_dag(metadata, source) -> Callable[..., Ended]:
+    from airflow.models.asset import AssetEvent, AssetModel  # noqa: PLC0415, TID251 - the metadata database's tables
+    from airflow.utils.session import create_session  # noqa: PLC0415 - after initdb
+
+    def run(*, retries: int | None = None, **conf: Any) -> Ended:
+        dag = parse(source)
+        for task in dag.tasks:
+            # A retry's delay is really waited for.
+            task.retries = task.retries if retries is None else retries
+        ended = dag.test(run_conf=conf or None)
+        with create_session() as session:
+            found = (
+                session.query(AssetModel.name, AssetEvent.extra)
+                .join(AssetEvent, AssetEvent.asset_id == AssetModel.id)
+                .filter(AssetEvent.source_run_id == ended.run_id, AssetEvent.source_dag_id == source.dag_id)
+            )
+            events = {name: extra for name, extra in found}
+        tasks = {each.task_id: str(each.state) for each in ended.get_task_instances()}
+        return Ended(ended.run_id, str(ended.state), tasks, events)
+
+    return run
+
+
+def test_first_run_backfills_and_announces_later_ones_sync(run_dag, world, source):
+    contracts, transition = f"{source.dag_id}_contracts", f"{source.dag_id}_backfilled"
+
+    first = run_dag()
+    assert first.state == "success"
+    assert first.tasks == dict.fromkeys(ALL, "success")
+    assert problems(world) == []
+    count = world.db.contracts.count_documents({})
+    assert first.events == {contracts: {"created": count, "updated": 0}, transition: {"source": source.name}}
+    assert world.job["transitionAnnouncedBy"] == first.run_id
+    assert world.db.syncRuns.find_one()["owner"] == f"{source.dag_id}/{first.run_id}/sync"
+
+    world.pass_time(minutes=10)
+    nothing_new = run_dag()
+    assert nothing_new.state == "success"
+    assert nothing_new.tasks == dict.fromkeys(ALL, "skipped") | {"sync": "success"}
+    assert nothing_new.events == {}
+
+    world.publish("990001-2026")
+    world.pass_time(minutes=10)
+    something_new = run_dag()
+    assert something_new.events == {contracts: {"created": 1, "updated": 0}}
+    assert something_new.tasks == nothing_new.tasks
+    assert problems(world) == []
+
+
+def test_budget_from_the_trigger_form_ends_a_run_in_order(run_dag, world):
+    first = run_dag(max_items_per_run=1)
+    assert first.state == "success"
+    assert first.tasks == dict.fromkeys(ALL, "skipped") | {"sync": "success"}
+    assert world.job["status"] == "backfilling"
+    assert world.db.syncRuns.find_one()["outcome"] == "item budget spent"
+    assert run_dag().tasks == dict.fromkeys(ALL, "success")
+    assert problems(world) == []
+
+
+def test_recount_corrects_the_buyers_counts(run_dag, world):
+    run_dag(max_items_per_run=1)
+    world.db.buyers.update_many({}, {"$inc": {"contractCount": 5}})
+    run_dag()
+    assert problems(world) == []
+
+
+def test_api_that_is_down_fails_the_run_and_nothing_after_it_runs(run_dag, world, connect):
+    connect(world.source, "http://127.0.0.1:1")
+    ended = run_dag(retries=0)
+    assert ended.state == "failed"
+    assert ended.tasks == dict.fromkeys(ALL, "upstream_failed") | {"sync": "failed"}
+    assert ended.events == {}
+    connect(world.source, world.server.url)
+    assert run_dag().tasks == dict.fromkeys(ALL, "success")
+
+
+def test_wrong_setup_fails_at_once_without_a_retry(run_dag, world, monkeypatch):
+    """Retries are as the DAG has them: were one made, this would wait a minute."""
+    monkeypatch.setenv("BACKFILL_START_DATE", "nonsense")
+    ended = run_dag()
+    assert (ended.state, ended.tasks["sync"]) == ("failed", "failed")
+    assert not world.server.requests
+
+
+def test_source_held_by_another_run_is_skipped_and_fails_nothing(run_dag, world):
+    jobs, _ = world.holder("another/run/sync", "another")
+    jobs.get_or_create_sync_job(world.start)
+    ended = run_dag()
+    assert ended.state == "success"
+    assert ended.tasks == dict.fromkeys(ALL, "skipped")
+    assert not world.server.requests
+    assert world.job["lease"]["owner"] == "another/run/sync"
+
+
+def test_killed_task_ends_at_the_next_page_and_gives_its_lease_back(world, dag, monkeypatch):
+    """Airflow calls on_kill in the task's own process, which goes on until its page is done."""
+    sync = dag.get_task("sync")
+    sync.max_items_per_run, sync.time_budget_minutes = None, 30
+    original, asked = world.server.api.answer, []
+
+    def answer(*args: Any, **options: Any) -> Any:
+        asked.append(1)
+        sync.on_kill()
+        return original(*args, **options)
+
+    monkeypatch.setattr(world.server.api, "answer", answer)
+    record = sync.execute({"run_id": "killed", "outlet_events": Events()})
+    assert (record["outcome"], record["pages"], len(asked)) == ("told to stop", 1, 1)
+    assert world.job["lease"] is None
+    assert world.run().done
+    assert problems(world) == []
+    assert json.dumps(record), "an XCom"
+
+
+class Events(dict[Any, Any]):
+    """What a task may say about assets; what it says is of no matter here."""
+
+    def __missing__(self, key: object) -> Events:
+        return self
+
+    def add(self, *_: object, **__: object) -> None:
+        """Take an event."""

@@ -1,0 +1,129 @@
+"""What MongoDB must hold, told from what the server shows: the list of differences, empty when there is none."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections import Counter
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from tender_sync.buyers import org_id
+from tender_sync.errors import RejectedRelease
+from tender_sync.ocds import map_ocds_to_contract
+from tools.ocds_server.catalogue import notice_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.integration.world import World
+    from pymongo.database import Database
+
+_BECAME = ("created", "updated", "unchanged", "rejected", "doubled")
+
+
+def problems(world: World, *, done: bool = True) -> list[str]:
+    """List what is wrong with a source's data, its buyers, its job and its runs; `done`: its last run was complete."""
+    return [*_releases(world), *_buyers(world.db), *_job(world, done=done), *_runs(world)]
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _releases(world: World) -> Iterator[str]:
+    name, job = world.source.name, world.job
+    covered = (_moment(job["backfillStartDate"]), _moment(job["lastSyncedDate"]))
+    named = world.catalogue.existing(name, *covered)
+    expected, unmapped = {}, []
+    for release in [*named.values(), *world.catalogue.unnamed(name, *covered)]:
+        try:
+            contract = map_ocds_to_contract(release, name)
+        except RejectedRelease:
+            unmapped.append(release)
+            continue
+        other = expected.get(contract["noticeId"])
+        # Several may carry one id where the id is the oddity.
+        if other is None or _age(contract) >= _age(other):
+            expected[contract["noticeId"]] = contract
+    stored = list(world.db.contracts.find({"source": name}))
+    by_id = {contract["noticeId"]: contract for contract in stored}
+    if len(by_id) != len(stored):
+        yield f"doubled: {[key for key, n in Counter(c['noticeId'] for c in stored).items() if n > 1]}"
+    for notice_id in sorted(expected.keys() - by_id.keys()):
+        yield f"missing: {notice_id} of {expected[notice_id]['rawData'].get('date')}"
+    shown = world.catalogue.existing(name)
+    # Contracts Finder hides a release once its notice has a later one; that it was stored before is right.
+    notices = {notice_key(name, notice_id) for notice_id in shown}
+    for notice_id in sorted(by_id.keys() - expected.keys() - shown.keys()):
+        if notice_key(name, notice_id) not in notices:
+            yield f"extra: {notice_id}"
+    for notice_id in sorted(expected.keys() & by_id.keys()):
+        stale = [key for key, value in expected[notice_id].items() if by_id[notice_id].get(key) != value]
+        if stale:
+            yield f"stale: {notice_id} in {stale}"
+    kept = [_raw(document) for document in world.db.rejectedReleases.find({"source": name})]
+    yield from (f"neither stored nor kept as rejected: {release!r:.200}" for release in unmapped if release not in kept)
+
+
+def _age(contract: Any) -> datetime:
+    return contract["publishedDate"] or datetime.min.replace(tzinfo=UTC)
+
+
+def _raw(document: dict[str, Any]) -> Any:
+    if "raw" in document:
+        return document["raw"]
+    body = zlib.decompress(document["rawZlib"])
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body
+
+
+def _buyers(db: Database[dict[str, Any]]) -> Iterator[str]:
+    buyers = {buyer["_id"]: buyer for buyer in db.buyers.find()}
+    counted: Counter[Any] = Counter()
+    for contract in db.contracts.find():
+        buyer = buyers.get(contract["buyerId"])
+        if (buyer and buyer["orgId"]) != org_id(contract):
+            yield f"{contract['noticeId']} belongs to {buyer and buyer['orgId']}, not to {org_id(contract)}"
+        counted[contract["buyerId"]] += 1
+    for key, buyer in buyers.items():
+        if buyer["contractCount"] != counted[key]:
+            yield f"contractCount of {buyer['orgId']} is {buyer['contractCount']}, but it has {counted[key]}"
+    if len({buyer["orgId"] for buyer in buyers.values()}) != len(buyers):
+        yield "doubled buyers"
+
+
+def _job(world: World, *, done: bool) -> Iterator[str]:
+    job = world.job
+    if _moment(job["lastSyncedDate"]) > world.clock.now():
+        yield f"the watermark {job['lastSyncedDate']} is in the future"
+    if job["lease"] is not None:
+        yield f"the lease is still held: {job['lease']}"
+    if job["cursor"] is not None and job["window"] is None:
+        yield "a cursor without a window"
+    if done and (job["status"], job["window"], job["cursor"], job["failures"]) != ("syncing", None, None, 0):
+        yield f"done, but {job}"
+    if done and job["backfillCompletedAt"] is None:
+        yield "done, but the backfill was never completed"
+
+
+def _runs(world: World) -> Iterator[str]:
+    runs = list(world.db.syncRuns.find({"source": world.source.name}).sort("startedAt", 1))
+    sums: Counter[str] = Counter()
+    for run in runs:
+        counts = Counter({key: value for key, value in run.items() if isinstance(value, int)})
+        if counts["fetched"] != sum(counts[name] for name in _BECAME):
+            yield f"run {run['runId']} counts do not add up: {dict(counts)}"
+        if run["endedAt"] is None or run["outcome"] is None:
+            yield f"run {run['runId']} never ended"
+        sums.update(counts)
+    totals = world.job.get("totals", {})
+    yield from (
+        f"{name}: {totals.get(name, 0)} in the job, {sums[name]} in its runs"
+        for name in (sums.keys() | totals.keys())
+        if totals.get(name, 0) != sums[name]
+    )
+    if world.job["totalFetched"] != sums["fetched"]:
+        yield f"totalFetched is {world.job['totalFetched']}, its runs fetched {sums['fetched']}"

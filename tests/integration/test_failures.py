@@ -1,0 +1,211 @@
+"""What goes wrong around a run, as `sync_source` tells it: one sentence with what, where and the remedy; nothing lost."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from tender_sync.errors import FixSetup, StopRun, TenderSyncError
+from tender_sync.sync import sync_source
+from tools.mongod import free_port, running_mongod
+
+from tests.integration.oracle import problems
+
+PASSWORD = "s3cret/pass word"  # noqa: S105 - made up, and looked for in messages
+
+
+@pytest.fixture
+def sync(world, mongod, monkeypatch):
+    """Run `sync_source` over the world's server and database, through Airflow connections in the environment."""
+    set_mongo(monkeypatch, port=mongod.port, schema=world.db.name, extra={"replicaSet": mongod.replica_set})
+    monkeypatch.setenv("SYNC_PACE_SECONDS", "0")
+    monkeypatch.setenv("BACKFILL_START_DATE", world.start.date().isoformat())
+    monkeypatch.setattr("tender_sync.sync.SystemClock", lambda: world.clock)
+
+    def run(max_items: int | None = None) -> Any:
+        return sync_source(
+            world.source,
+            owner="dag/run/sync",
+            run_id="run",
+            time_budget=timedelta(days=30),
+            max_items_per_run=max_items,
+            stopping=lambda: False,
+        )
+
+    return run
+
+
+def set_mongo(monkeypatch, **fields: Any) -> None:
+    connection = {"conn_type": "mongo", "host": "127.0.0.1", **fields}
+    monkeypatch.setenv("AIRFLOW_CONN_TENDHUNT_MONGO", json.dumps(connection))
+
+
+def failure(run, kind: type[TenderSyncError]) -> str:
+    """Run into the expected failure and return its message."""
+    with pytest.raises(TenderSyncError) as failed:
+        run()
+    assert type(failed.value) is kind, failed.value
+    message = str(failed.value)
+    assert PASSWORD not in message
+    assert "s3cret" not in message
+    assert message.count("\n") <= 1, "one sentence or two, no trace of a program"
+    return message
+
+
+def all_of(message: str, *expected: str) -> None:
+    assert [part for part in expected if part not in message] == []
+
+
+def test_run_through_connections_is_complete(sync, world):
+    assert sync().done
+    assert problems(world) == []
+
+
+def test_api_that_is_down(sync, world, connect):
+    place = world.run_into_a_window()
+    connect(world.source, f"http://127.0.0.1:{free_port()}")
+    began = world.clock.now()
+    message = failure(sync, StopRun)
+    all_of(message, world.source.title, "127.0.0.1", "refused", world.source.http_conn_id, "next run goes on")
+    # Less what passed on MongoDB's own clock, which keeps the pace.
+    assert world.clock.now() - began > timedelta(seconds=3 + 6 + 12 + 24 - 5)
+    assert world.place == place
+    job = world.job
+    assert (job["status"], job["lease"], job["lastRunErrors"], job["failures"]) == ("error", None, 1, 0)
+    assert message[:200] in job["errorLog"][-1]
+    assert world.db.syncRuns.find_one({"outcome": "failed"})["error"] == message
+    connect(world.source, world.server.url)
+    assert sync().done
+    assert problems(world) == []
+
+
+def test_api_that_answers_something_else(sync, world, connect):
+    """The connection leads to a server that is another one."""
+    connect(world.source, f"{world.server.url}/somewhere")
+    message = failure(sync, StopRun)
+    all_of(message, "HTTP 404", world.source.http_conn_id, "expected 200")
+
+
+@pytest.mark.parametrize("host", ["not a host", "ftp://127.0.0.1", ""])
+def test_api_connection_whose_address_is_none(sync, world, connect, host):
+    connect(world.source, host)
+    message = failure(sync, FixSetup)
+    all_of(message, world.source.http_conn_id)
+
+
+def test_api_connection_that_is_missing(sync, world, monkeypatch):
+    variable = f"AIRFLOW_CONN_{world.source.http_conn_id.upper()}"
+    monkeypatch.delenv(variable)
+    message = failure(sync, FixSetup)
+    all_of(message, repr(world.source.http_conn_id), variable, world.source.base_url, '"conn_type": "http"')
+    assert world.db.syncJobs.count_documents({}) == 0
+
+
+def test_mongo_connection_that_is_missing(sync, monkeypatch):
+    monkeypatch.delenv("AIRFLOW_CONN_TENDHUNT_MONGO")
+    message = failure(sync, FixSetup)
+    all_of(message, "'tendhunt_mongo'", "AIRFLOW_CONN_TENDHUNT_MONGO", '"conn_type": "mongo"', "schema")
+
+
+def test_mongo_connection_without_schema(sync, monkeypatch, mongod):
+    set_mongo(monkeypatch, port=mongod.port, login="tendhunt", password=PASSWORD)
+    message = failure(sync, FixSetup)
+    all_of(message, "'tendhunt_mongo'", "schema", "tendhunt")
+
+
+def test_mongo_connection_with_an_unknown_option(sync, monkeypatch, mongod):
+    extra = {"noSuchOption": 1}
+    set_mongo(monkeypatch, port=mongod.port, schema="x", login="tendhunt", password=PASSWORD, extra=extra)
+    message = failure(sync, FixSetup)
+    all_of(message, "'tendhunt_mongo'", "extra")
+
+
+def test_mongodb_that_is_down(sync, world, monkeypatch, mongod):
+    place = world.run_into_a_window()
+    port = free_port()
+    quick = {"serverSelectionTimeoutMS": 200, "replicaSet": mongod.replica_set}
+    set_mongo(monkeypatch, port=port, schema=world.db.name, login="tendhunt", password=PASSWORD, extra=quick)
+    requests = len(world.server.requests)
+    message = failure(sync, StopRun)
+    all_of(message, "127.0.0.1", str(port), "'tendhunt_mongo'", "cannot be reached", "Check that it runs")
+    assert len(world.server.requests) == requests, "without MongoDB nothing is asked"
+    assert world.place == place
+    set_mongo(monkeypatch, port=mongod.port, schema=world.db.name, extra={"replicaSet": mongod.replica_set})
+    assert sync().done
+    assert problems(world) == []
+
+
+@pytest.fixture(scope="module")
+def standalone():
+    with running_mongod(replica_set=None) as server:
+        yield server
+
+
+def test_mongodb_that_is_a_standalone(sync, monkeypatch, standalone):
+    set_mongo(monkeypatch, port=standalone.port, schema="tendhunt")
+    message = failure(sync, FixSetup)
+    all_of(message, "'tendhunt_mongo'", "standalone", "transactions", "--replSet rs0", "rs.initiate()")
+
+
+def test_mongodb_killed_in_the_middle_of_a_run_and_started_again(source, sync, monkeypatch, tmp_path, make_world):
+    """As by a power cut, while the third page is on its way: the next run goes on after the second."""
+    # The driver repeats a transaction for two minutes before it gives up.
+    monkeypatch.setattr("pymongo.synchronous.client_session._within_time_limit", lambda *_: False)
+    with running_mongod(tmp_path / "data") as mortal:
+        quick = {"serverSelectionTimeoutMS": 300, "replicaSet": mortal.replica_set}
+        set_mongo(monkeypatch, port=mortal.port, schema="tendhunt", extra=quick)
+        world = make_world(source)
+        monkeypatch.setattr("tender_sync.sync.SystemClock", lambda: world.clock)
+        original, answered = world.server.api.answer, []
+
+        def answer(*args: Any, **options: Any) -> Any:
+            answered.append(1)
+            if len(answered) == 3:
+                mortal.kill()
+            return original(*args, **options)
+
+        monkeypatch.setattr(world.server.api, "answer", answer)
+        message = failure(sync, StopRun)
+        all_of(message, "'tendhunt_mongo'", "next run goes on")
+        mortal.start()
+        with MongoClient(mortal.uri, tz_aware=True) as client:
+            world.db = client["tendhunt"]
+            assert world.db.syncRuns.find_one()["pages"] == 2
+            assert sync().done
+            assert world.db.syncRuns.count_documents({"outcome": "died"}) == 1
+            assert problems(world) == []
+
+
+def test_start_date_that_is_none(sync, monkeypatch):
+    monkeypatch.setenv("BACKFILL_START_DATE", "last spring")
+    message = failure(sync, FixSetup)
+    all_of(message, "BACKFILL_START_DATE", "'last spring'", "2021-01-01")
+
+
+def test_start_date_in_the_future(sync, world, monkeypatch):
+    monkeypatch.setenv("BACKFILL_START_DATE", "2031-01-01")
+    message = failure(sync, FixSetup)
+    all_of(message, "BACKFILL_START_DATE", "'2031-01-01'", "future", "past date")
+    assert world.db.syncJobs.count_documents({}) == 0
+
+
+@pytest.mark.parametrize("pace", ["fast", "-1", "nan", "inf", "4000"])
+def test_pace_that_is_none(sync, monkeypatch, pace):
+    monkeypatch.setenv("SYNC_PACE_SECONDS", pace)
+    message = failure(sync, FixSetup)
+    all_of(message, "SYNC_PACE_SECONDS", repr(pace), "seconds", "0 to 3600")
+
+
+def test_start_date_is_said_once(sync, world, monkeypatch):
+    """A source that has begun goes on from where it is, whatever the environment says later."""
+    sync(max_items=1)
+    place = world.place
+    monkeypatch.setenv("BACKFILL_START_DATE", "2026-06-05")
+    assert world.job["backfillStartDate"] == f"{world.start:%Y-%m-%dT%H:%M:%SZ}"
+    sync(max_items=1)
+    assert world.place != place
+    sync()
+    assert problems(world) == []

@@ -1,0 +1,124 @@
+"""The connection to a MongoDB that asks who one is."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+import subprocess
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from tender_sync.errors import FixSetup
+from tender_sync.mongo import CLIENT_DEFAULTS, database
+from tools.mongo_init import Settings, ensure
+from tools.mongod import free_port, mongod_binary
+
+PASSWORD = "s3cret/pass:w@rd"  # noqa: S105 - made up, and looked for in messages
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory):
+    """A replica set with a key file, a root user, and the application's user with its one database."""
+    folder = tmp_path_factory.mktemp("guarded")
+    keyfile = folder / "keyfile"
+    keyfile.write_bytes(base64.b64encode(secrets.token_bytes(300)))
+    keyfile.chmod(0o400)
+    address = f"127.0.0.1:{free_port()}"
+    command = [mongod_binary(), "--dbpath", folder, "--replSet", "rs0", "--keyFile", keyfile, "--oplogSize", "16"]
+    command += ["--bind_ip", "127.0.0.1", "--port", address.split(":")[1], "--logpath", folder / "log"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:  # noqa: S603 - a fixed argument list
+        settings = Settings(root_password="root" + PASSWORD, app_password=PASSWORD, member=address, address=address)
+        ensure(settings)
+        yield settings
+        process.terminate()
+
+
+@pytest.fixture
+def connection(guarded, monkeypatch):
+    """Set the Airflow connection to the guarded server, right but for what a test changes."""
+
+    def set_connection(**changes: Any) -> str:
+        host, port = guarded.address.split(":")
+        extra = {"replicaSet": "rs0", "authSource": guarded.database}
+        right = {
+            "conn_type": "mongo",
+            "host": host,
+            "port": int(port),
+            "schema": guarded.database,
+            "login": guarded.app_user,
+            "password": PASSWORD,
+            "extra": extra,
+        }
+        monkeypatch.setenv("AIRFLOW_CONN_TENDHUNT_MONGO", json.dumps(right | changes))
+        return "tendhunt_mongo"
+
+    return set_connection
+
+
+def refused(conn_id: str) -> str:
+    with pytest.raises(FixSetup) as error, database(conn_id) as db:
+        db.syncJobs.find_one({})
+    message = str(error.value)
+    assert "s3cret" not in message
+    assert "'tendhunt_mongo'" in message
+    assert "127.0.0.1" in message
+    return message
+
+
+def test_right_credentials_may_do_all_that_a_run_needs(connection):
+    with database(connection()) as db, db.client.start_session() as session, session.start_transaction():
+        db.contracts.insert_one({"noticeId": "1"}, session=session)
+    with database(connection()) as db:
+        assert db.contracts.find_one()["noticeId"] == "1"
+
+
+def test_wrong_password_is_told_without_it(connection):
+    message = refused(connection(password="s3cret-and-wrong"))
+    for said in ("refuses the credentials", "login", "password", "authSource"):
+        assert said in message
+
+
+def test_wrong_auth_source_is_told(connection):
+    message = refused(connection(extra={"replicaSet": "rs0", "authSource": "elsewhere"}))
+    assert "authSource" in message
+
+
+def test_missing_credentials_are_told(connection):
+    message = refused(connection(login=None, password=None))
+    assert "readWrite" in message or "login" in message
+
+
+def test_user_without_rights_on_the_database_is_told(connection):
+    message = refused(connection(schema="elsewhere"))
+    assert "readWrite" in message
+
+
+def test_client_is_small_and_impatient_unless_the_connection_says_otherwise(mongo_connection, monkeypatch, mongod):
+    seen = []
+    original = MongoClient.__init__
+
+    def remember(self: Any, *args: Any, **options: Any) -> None:
+        seen.append(options)
+        original(self, *args, **options)
+
+    monkeypatch.setattr(MongoClient, "__init__", remember)
+    with database(mongo_connection):
+        pass
+    assert seen[0] | CLIENT_DEFAULTS == seen[0]
+    assert 1 <= seen[0]["maxPoolSize"] <= 2
+    assert (seen[0]["serverSelectionTimeoutMS"], seen[0]["connectTimeoutMS"]) == (5_000, 10_000)
+    extra = {"replicaSet": mongod.replica_set, "maxPoolSize": 1, "serverSelectionTimeoutMS": 900}
+    changed = {"conn_type": "mongo", "host": "127.0.0.1", "port": mongod.port, "schema": "x", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_TENDHUNT_MONGO", json.dumps(changed))
+    with database(mongo_connection):
+        pass
+    assert (seen[1]["maxPoolSize"], seen[1]["serverSelectionTimeoutMS"]) == (1, 900)
+
+
+def test_client_is_closed_with_the_block(mongo_connection):
+    with database(mongo_connection) as db:
+        client = db.client
+    with pytest.raises(Exception, match="after close"):
+        client.admin.command("ping")

@@ -1,0 +1,284 @@
+"""One page in MongoDB: what is written, what is left alone, and that it is all or nothing."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
+from tender_sync.jobs import SyncJobs
+from tender_sync.ocds import map_ocds_to_contract
+from tender_sync.sources import CONTRACTS_FINDER, FIND_A_TENDER
+from tender_sync.store import Rejection, Store, Suspect
+from tender_sync.windows import Window
+
+from tests.integration.world import DURHAM, LEEDS, dump, release
+from tests.simulated import SimulatedClock
+
+if TYPE_CHECKING:
+    from tender_sync.sources import Source
+
+PUBLISHED = datetime(2026, 6, 5, 9, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+class Writer:
+    """Holds a source's lease and commits pages of releases."""
+
+    def __init__(self, db: Any, source: Source) -> None:
+        self.clock = SimulatedClock(PUBLISHED + 24 * HOUR)
+        self.source = source
+        self.jobs = SyncJobs(db, source, self.clock, owner="dag/run/sync", run_id="run")
+        self.store = Store(db, source, self.jobs, self.clock)
+        self.place = self.jobs.get_or_create_sync_job(PUBLISHED).place
+
+    def commit(self, *releases: dict[str, Any], rejections: Any = (), suspect: Suspect | None = None) -> Counter[str]:
+        contracts = [map_ocds_to_contract(each, self.source.name) for each in releases]
+        window = Window(PUBLISHED, PUBLISHED + HOUR)
+        place = replace(self.place, window=window, cursor="next")
+        return self.store.commit_page(
+            contracts, list(rejections), place, counts=Counter(pages=1), window=window, suspect=suspect
+        )
+
+
+@pytest.fixture
+def writer(world_db, source):
+    return Writer(world_db, source)
+
+
+@pytest.fixture
+def contracts(world_db):
+    return world_db.contracts
+
+
+def counts(db):
+    return {buyer["orgId"]: buyer["contractCount"] for buyer in db.buyers.find()}
+
+
+def test_page_is_counted_by_what_became_of_it(writer, world_db):
+    same, older = release("1", date=PUBLISHED), release("2", date=PUBLISHED)
+    writer.commit(same, older)
+    page = [same, release("2", date=PUBLISHED + HOUR, title="changed"), release("3", date=PUBLISHED)]
+    counted = writer.commit(*page, release("3", date=PUBLISHED), rejections=[Rejection(None, "it is nothing")])
+    assert counted == Counter(
+        pages=1, fetched=5, created=1, updated=1, unchanged=1, doubled=1, rejected=1
+    ), "fetched is the sum of the other five"
+    assert world_db.contracts.count_documents({}) == 3
+
+
+def test_unchanged_release_is_not_written(writer, contracts):
+    writer.commit(release("1", date=PUBLISHED))
+    before = contracts.find_one()
+    writer.clock.sleep(60)
+    writer.commit(release("1", date=PUBLISHED))
+    assert contracts.find_one() == before
+
+
+def test_changed_release_keeps_its_creation_and_moves_its_update(writer, contracts):
+    writer.commit(release("1", date=PUBLISHED))
+    before = contracts.find_one()
+    writer.clock.sleep(60)
+    writer.commit(release("1", date=PUBLISHED + HOUR, title="Grit"))
+    after = contracts.find_one()
+    assert (after["_id"], after["createdAt"]) == (before["_id"], before["createdAt"])
+    assert after["updatedAt"] == before["updatedAt"] + timedelta(seconds=60)
+    assert after["title"] == "Grit"
+
+
+def test_older_version_never_replaces_a_newer(writer, contracts):
+    writer.commit(release("1", date=PUBLISHED + HOUR, title="new"))
+    counted = writer.commit(release("1", date=PUBLISHED, title="old"))
+    assert contracts.find_one()["title"] == "new"
+    assert (counted["unchanged"], counted["updated"]) == (1, 0)
+
+
+def test_other_content_of_the_same_date_replaces(writer, contracts):
+    writer.commit(release("1", date=PUBLISHED, title="first"))
+    writer.commit(release("1", date=PUBLISHED, title="second"))
+    assert contracts.find_one()["title"] == "second"
+
+
+def test_date_in_the_future_does_not_shut_out_its_correction(writer, contracts):
+    writer.commit(release("1", date=PUBLISHED + timedelta(days=3650), title="misdated"))
+    writer.commit(release("1", date=PUBLISHED, title="corrected"))
+    assert contracts.find_one()["title"] == "corrected"
+
+
+def test_dated_version_replaces_one_without_a_date_and_not_the_other_way_round(writer, contracts):
+    undated = {key: value for key, value in release("1", date=PUBLISHED, title="undated").items() if key != "date"}
+    writer.commit(undated)
+    writer.commit(release("1", date=PUBLISHED, title="dated"))
+    assert contracts.find_one()["title"] == "dated"
+    writer.commit(undated)
+    assert contracts.find_one()["title"] == "dated"
+
+
+@pytest.mark.parametrize("newer_first", [True, False])
+def test_same_id_twice_in_a_page_leaves_the_newer(writer, world_db, newer_first):
+    pair = [release("1", date=PUBLISHED + HOUR, title="new", buyer=DURHAM), release("1", date=PUBLISHED, title="old")]
+    counted = writer.commit(*(pair if newer_first else reversed(pair)))
+    assert world_db.contracts.find_one()["title"] == "new"
+    assert (counted["created"], counted["doubled"]) == (1, 1)
+    assert counts(world_db).get(LEEDS[0], 0) == 0
+    assert counts(world_db)[DURHAM[0]] == 1
+
+
+def test_contract_that_moves_to_another_buyer_moves_the_count(writer, world_db):
+    writer.commit(release("1", date=PUBLISHED), release("2", date=PUBLISHED))
+    assert counts(world_db) == {LEEDS[0]: 2}
+    writer.commit(release("2", date=PUBLISHED + HOUR, buyer=DURHAM))
+    assert counts(world_db) == {LEEDS[0]: 1, DURHAM[0]: 1}
+    nobody = release("1", date=PUBLISHED + HOUR) | {"buyer": None, "parties": []}
+    writer.commit(nobody)
+    assert counts(world_db) == {LEEDS[0]: 0, DURHAM[0]: 1}
+    assert world_db.contracts.find_one({"noticeId": "1"})["buyerId"] is None
+
+
+def test_two_spellings_of_one_buyer_are_one_buyer(writer, world_db):
+    writer.commit(
+        release("1", date=PUBLISHED, buyer=(LEEDS[0], "LEEDS CITY COUNCIL")),
+        release("2", date=PUBLISHED, buyer=(LEEDS[0], "Leeds City Council ")),
+    )
+    assert counts(world_db) == {LEEDS[0]: 2}
+
+
+def test_what_the_web_app_adds_is_never_touched(writer, world_db):
+    writer.commit(release("1", date=PUBLISHED))
+    mine = {"score": 7, "notes": ["call them"], "enrichment": {"at": PUBLISHED}}
+    theirs = {"contacts": [{"name": "Ada"}], "description": "by hand", "website": "https://example.org", "name": "Leeds"}
+    world_db.contracts.update_one({}, {"$set": mine})
+    world_db.buyers.update_one({}, {"$set": mine | theirs})
+    writer.commit(release("1", date=PUBLISHED + HOUR, title="changed"), release("2", date=PUBLISHED))
+    contract = world_db.contracts.find_one({"noticeId": "1"})
+    buyer = world_db.buyers.find_one()
+    assert contract["title"] == "changed"
+    assert {key: contract[key] for key in mine} == mine
+    assert {key: buyer[key] for key in mine | theirs} == mine | theirs
+    assert buyer["contractCount"] == 2
+
+
+def test_recount_corrects_wrong_counts_only(writer, world_db):
+    writer.commit(release("1", date=PUBLISHED), release("2", date=PUBLISHED, buyer=DURHAM))
+    right = world_db.buyers.find_one({"orgId": DURHAM[0]})
+    world_db.buyers.update_one({"orgId": LEEDS[0]}, {"$set": {"contractCount": 40}})
+    world_db.buyers.insert_one({"orgId": "GB-GONE-1", "name": "Gone", "contractCount": 3})
+    writer.clock.sleep(60)
+    assert writer.store.recount_buyers() == 2
+    assert counts(world_db) == {LEEDS[0]: 1, DURHAM[0]: 1, "GB-GONE-1": 0}
+    assert world_db.buyers.find_one({"orgId": DURHAM[0]}) == right
+    assert writer.store.recount_buyers() == 0
+
+
+def test_rejected_release_is_kept_once(writer, world_db):
+    for _ in range(2):
+        writer.commit(rejections=[Rejection({"title": "no id"}, "no identity"), Rejection(b"{broken", "undecodable")])
+    assert world_db.rejectedReleases.count_documents({}) == 2
+
+
+class PowerCut(Exception):
+    """Stands for whatever ends a process in the middle of a page."""
+
+
+CALLS = ("find", "bulk_write", "update_one", "delete_many")
+
+
+def cut_after(allowed: int, patched: pytest.MonkeyPatch) -> list[str]:
+    """Let the n-th call to MongoDB be the last, once it has been carried out; return the calls as they are made."""
+    made: list[str] = []
+
+    def counting(name: str, original: Any) -> Any:
+        def call(self: Any, *args: Any, **options: Any) -> Any:
+            result = original(self, *args, **options)
+            answer = list(result) if name == "find" else result
+            made.append(f"{self.name}.{name}")
+            if len(made) == allowed:
+                raise PowerCut(made[-1])
+            return answer
+
+        return call
+
+    for name in CALLS:
+        patched.setattr(Collection, name, counting(name, getattr(Collection, name)))
+    return made
+
+
+def test_page_that_fails_at_any_step_leaves_everything_as_it_was(writer, world_db, monkeypatch):
+    """A page that does all there is to do, cut off after each of its calls in turn."""
+    writer.commit(release("1", date=PUBLISHED), release("2", date=PUBLISHED))
+    window = Window(PUBLISHED, PUBLISHED + HOUR)
+    page = [
+        release("1", date=PUBLISHED + HOUR, buyer=DURHAM),
+        release("2", date=PUBLISHED),
+        release("3", date=PUBLISHED, buyer=("GB-COH-3", "Third")),
+    ]
+    full = {"rejections": [Rejection(None, "nothing")], "suspect": Suspect(window, "no end")}
+    before = dump(world_db)
+    seen: list[str] = []
+    for step in itertools.count(1):
+        with monkeypatch.context() as patched:
+            made = cut_after(step, patched)
+            try:
+                writer.commit(*page, **full)
+                break
+            except PowerCut as cut:
+                seen.append(str(cut))
+        assert dump(world_db) == before, f"after {made}"
+    assert {"contracts.bulk_write", "buyers.bulk_write", "rejectedReleases.bulk_write"} <= set(seen)
+    assert {"syncJobs.update_one", "syncRuns.update_one", "rejectedReleases.delete_many"} <= set(seen)
+    assert dump(world_db) != before
+
+
+def test_page_whose_commit_fails_leaves_everything_as_it_was(writer, world_db, monkeypatch):
+    writer.commit(release("1", date=PUBLISHED))
+    before = dump(world_db)
+
+    def fail(_: ClientSession) -> None:
+        raise PowerCut
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ClientSession, "commit_transaction", fail)
+        with pytest.raises(PowerCut):
+            writer.commit(release("2", date=PUBLISHED, buyer=DURHAM))
+    assert dump(world_db) == before
+
+
+def test_two_sources_that_commit_the_same_buyers_at_once_count_right(world_db):
+    """Their transactions meet at the buyers; the driver repeats whichever lost."""
+    buyers = [(f"GB-COH-{number}", f"Council {number}") for number in range(3)]
+    writers = [Writer(world_db, FIND_A_TENDER), Writer(world_db, CONTRACTS_FINDER)]
+    pages, together, failures = 12, threading.Barrier(2, timeout=30), []
+
+    def write(writer: Writer) -> None:
+        try:
+            for page in range(pages):
+                together.wait()
+                made = [
+                    release(f"{page}-{number}", date=PUBLISHED, buyer=buyers[(page + number) % 3]) for number in range(4)
+                ]
+                moved = release("0-0", date=PUBLISHED + page * timedelta(minutes=1), buyer=buyers[page % 3])
+                writer.commit(*made[1 if page == 0 else 0 :], moved)
+        except Exception as error:  # noqa: BLE001 - told by the test's own thread
+            failures.append(error)
+            together.abort()
+
+    threads = [threading.Thread(target=write, args=(writer,)) for writer in writers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert failures == []
+    assert world_db.contracts.count_documents({}) == 2 * 4 * pages
+    assert sum(counts(world_db).values()) == 2 * 4 * pages
+    assert writers[0].store.recount_buyers() == 0
+
+
+def test_place_of_the_page_is_written_with_it(writer, world_db):
+    writer.commit(release("1", date=PUBLISHED))
+    job = world_db.syncJobs.find_one()
+    assert (job["cursor"], job["window"]["from"], job["totalFetched"]) == ("next", PUBLISHED, 1)

@@ -1,0 +1,209 @@
+"""Answers that cannot be believed, answers that lie, answers that cannot be read: complete in the end all the same."""
+
+from __future__ import annotations
+
+import socket
+import zlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from tender_sync.errors import StopRun, WindowTrouble
+from tools.ocds_server import FIND_A_TENDER, REGISTRY
+
+from tests.integration.oracle import problems
+from tests.integration.world import WINTER, forget, notices
+
+if TYPE_CHECKING:
+    from tools.ocds_server.answer import Answer
+    from tools.ocds_server.faults import Exchange
+
+LYING_WALKS = ["full_without_next", "cursor_cycle", "short_with_next", "foreign_next", "changed_next", "expired_cursor"]
+# These would leave no window an end if they went on.
+LYING_NOW_AND_THEN = ["repeated_cursor", "empty_with_next", "redated", "duplicate_id", "odd_release"]
+
+
+@pytest.mark.parametrize("fault", LYING_WALKS)
+def test_walk_that_always_lies_is_read_to_its_end(world, fault):
+    """Windows shrink until each is one page, which needs no link."""
+    rule = world.server.faults.add(fault)
+    result = world.run()
+    assert result.done
+    assert rule.hits > 0
+    assert problems(world) == []
+    assert world.job["suspectWindows"] == []
+
+
+@pytest.mark.parametrize("fault", [*LYING_WALKS, *LYING_NOW_AND_THEN])
+def test_walk_that_lies_now_and_then_is_read_to_its_end_page_by_page(world, fault):
+    """A run a page: what tells a lie by must outlast the run that saw it."""
+    rule = world.server.faults.add(fault, times=2)
+    world.run_until_done(max_items=1, on_fetch=lambda: world.pass_time(seconds=1))
+    assert rule.hits > 0
+    world.server.faults.clear()
+    world.pass_time(minutes=1)
+    world.run()
+    assert problems(world) == []
+
+
+@pytest.mark.parametrize("fault", ["infinite_amount", "bare_zeros", "not_utf8"])
+def test_odd_bytes_cost_no_release(world, fault):
+    rule = world.server.faults.add(fault, every=2)
+    assert world.run().done
+    assert rule.hits > 1
+    # What the fault wrote into a release is gone from the server's own, so only the set can be compared.
+    assert [line for line in problems(world) if not line.startswith("stale: ")] == []
+    world.server.faults.clear()
+    forget(world.db, "syncJobs", "syncRuns")
+    world.run()
+    assert problems(world) == []
+
+
+def test_window_deeper_than_the_source_allows_is_read_in_parts(source, make_world):
+    world = make_world(replace(source, max_pages=2))
+    assert world.run().done
+    assert problems(world) == []
+    cursors = [record for record in world.server.requests if "cursor=" in record.query]
+    assert len(cursors) < len(world.server.requests) / 2, "no walk went past its second page"
+
+
+def test_windows_grow_again_once_they_fit(world):
+    """A bad hour does not make every later window small."""
+    world.server.faults.add("full_without_next", times=3)
+    world.run()
+    assert world.job["windowSpanSeconds"] >= world.source.first_span.total_seconds()
+
+
+def test_find_a_tender_is_never_asked_for_windows_that_lose_releases(source, make_world):
+    """Kingfisher met releases missing from windows of days; what no answer shows can only be avoided."""
+    world = make_world(source)
+    rule = world.server.faults.add("missing_releases", hours=24, share=0.3)
+    world.run()
+    if source.name == FIND_A_TENDER:
+        assert rule.hits == 0
+        assert problems(world) == []
+    else:
+        assert rule.hits > 0, "Contracts Finder is walked in windows of days, as Kingfisher does"
+
+
+def test_next_link_to_another_host_is_never_followed(world):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        other.settimeout(0)
+        rule = world.server.faults.add("foreign_next", host="127.0.0.1:{}".format(other.getsockname()[1]))
+        world.run()
+        assert rule.hits > 0
+        with pytest.raises(BlockingIOError):
+            other.accept()
+    assert problems(world) == []
+
+
+def test_smallest_window_without_a_believable_end_is_set_aside_by_the_third_run(source, make_world):
+    """More notices in one second than a page holds, and no next link: said twice, then noted and left."""
+    world = make_world(source, notices(source, times=0.3, now=WINTER), now=WINTER)
+    crowded = world.clock.now().replace(hour=11, minute=30)
+    for number in range(15):
+        made = {"ocid": f"ocds-h6vhtk-{number}", "id": f"9{number:05d}-2026", "date": f"{crowded:%Y-%m-%dT%H:%M:%SZ}"}
+        world.catalogue.publish(source.name, made)
+    world.server.faults.add("full_without_next")
+    for _ in range(2):
+        with pytest.raises(WindowTrouble, match="no believable end"):
+            world.run()
+        assert world.job["status"] == "error"
+        assert world.job["suspectWindows"] == []
+    assert len(world.job["errorLog"]) == 2
+    world.run_until_failures_end()
+    assert world.job["suspectWindows"]
+    for suspect in world.job["suspectWindows"]:
+        assert suspect["from"] <= crowded <= suspect["to"]
+    # Those of the first page are in all the same.
+    lost = [line for line in problems(world) if not line.startswith("missing: 9")]
+    assert lost == []
+    assert world.contract("900014-2026")
+
+
+def breaks_off_at(world, monkeypatch):
+    """Let the page with one certain notice always break off before its end; return that notice's id."""
+    released = list(world.catalogue.existing(world.source.name))
+    broken = released[len(released) // 2]
+
+    def breaks_off(exchange: Exchange) -> Answer | None:
+        answer = exchange.answer
+        if f'"id":"{broken}"'.encode() not in answer.body:
+            return None
+        return replace(answer, body=answer.body[: len(answer.body) - 20])
+
+    monkeypatch.setitem(REGISTRY, "breaks_off", breaks_off)
+    world.server.faults.add("breaks_off")
+    return broken
+
+
+def test_undecodable_page_that_stays_so_is_set_aside_and_the_source_goes_on(source, make_world, monkeypatch):
+    world = make_world(source, now=WINTER)
+    broken = breaks_off_at(world, monkeypatch)
+    for number in (1, 2):
+        with pytest.raises(StopRun, match="damaged JSON"):
+            world.run()
+        assert len(world.job["errorLog"]) == number
+        assert world.job["suspectWindows"] == []
+        assert world.db.rejectedReleases.count_documents({}) == 0
+    world.run_until_failures_end(most=9)
+    assert 1 <= len(world.job["suspectWindows"]) <= 3
+    kept = list(world.db.rejectedReleases.find())
+    assert kept
+    for document in kept:
+        assert document["reason"].startswith("undecodable page")
+        assert f'"id":"{broken}"'.encode() in zlib.decompress(document["rawZlib"])
+    missing = [line for line in problems(world) if line.startswith("missing: ")]
+    assert any(broken in line for line in missing)
+    assert len(missing) <= 2
+    assert [line for line in problems(world) if line not in missing] == []
+
+
+def test_page_for_people_with_status_200_fails_the_run_and_never_sets_anything_aside(world):
+    """The service is away: that says nothing about any window, however often it happens."""
+    place = world.run_into_a_window()
+    rule = world.server.faults.add("html")
+    for number in range(1, 5):
+        with pytest.raises(StopRun) as stopped:
+            world.run()
+        assert not isinstance(stopped.value, WindowTrouble)
+        assert rule.hits == 5 * number, "each run tries five times"
+        assert "Sorry, there is a problem" in str(stopped.value) or "<!DOCTYPE html>" in str(stopped.value)
+        assert world.source.http_conn_id in str(stopped.value)
+        assert world.place == place
+        assert (world.job["status"], world.job["failures"], world.job["suspectWindows"]) == ("error", 0, [])
+    world.server.faults.clear()
+    assert world.run().done
+    assert problems(world) == []
+    assert world.db.rejectedReleases.count_documents({}) == 0
+
+
+@pytest.mark.parametrize(
+    "fault", ["http_429", "http_403", "http_500", "http_503", "http_504", "reset", "reset_mid_body", "cut_short"]
+)
+def test_failure_that_passes_costs_nothing(world, fault):
+    if fault == "http_403" and world.source.name == FIND_A_TENDER:
+        pytest.raises(StopRun, world.server.faults.add(fault, times=1) and world.run)
+        return
+    rule = world.server.faults.add(fault, times=4)
+    result = world.run()
+    assert result.done
+    assert rule.hits == 4
+    assert problems(world) == []
+
+
+def test_failing_window_is_halved_after_two_runs(world):
+    """A server that cannot answer a large window may answer a small one."""
+    first = world.run(max_items=1)
+    assert first.fetched
+    window = world.job["window"]
+    world.server.faults.add("http_504")
+    for failures in (1, 2):
+        with pytest.raises(WindowTrouble):
+            world.run()
+        assert (world.job["failures"], world.job["window"]) == (failures, window)
+    world.server.faults.clear()
+    world.run(max_items=1)
+    assert world.job["window"] is None or world.job["window"]["to"] < window["to"]
+    world.run_until_done()
+    assert problems(world) == []

@@ -1,0 +1,70 @@
+"""The oracle of these tests is not blind: each kind of loss, done to a complete database, is named."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.integration.oracle import problems
+
+
+@pytest.fixture
+def complete(world):
+    world.run()
+    assert problems(world) == []
+    return world
+
+
+def test_missing_contract_is_named(complete):
+    lost = complete.db.contracts.find_one_and_delete({})
+    assert any(line.startswith(f"missing: {lost['noticeId']}") for line in problems(complete))
+
+
+def test_extra_contract_is_named(complete):
+    copied = complete.db.contracts.find_one({}, {"_id": 0})
+    complete.db.contracts.insert_one(copied | {"noticeId": "never-published"})
+    assert "extra: never-published" in problems(complete)
+
+
+def test_stale_contract_is_named(complete):
+    complete.db.contracts.update_one({}, {"$set": {"rawData.tender.title": "as it was"}})
+    assert any(line.startswith("stale: ") and "rawData" in line for line in problems(complete))
+
+
+def test_wrong_count_is_named(complete):
+    buyer = complete.db.buyers.find_one_and_update({}, {"$inc": {"contractCount": 1}})
+    assert any(line.startswith(f"contractCount of {buyer['orgId']}") for line in problems(complete))
+
+
+def test_contract_of_another_buyer_is_named(complete):
+    one, other = complete.db.buyers.find().limit(2)
+    complete.db.contracts.update_many({"buyerId": one["_id"]}, {"$set": {"buyerId": other["_id"]}})
+    assert any(f"belongs to {other['orgId']}, not to {one['orgId']}" in line for line in problems(complete))
+
+
+def test_lost_rejected_release_is_named(complete):
+    complete.catalogue.publish(complete.source.name, {"title": "no id"}, when=complete.clock.now() - timedelta(hours=1))
+    complete.run()
+    assert problems(complete) == []
+    complete.db.rejectedReleases.delete_many({})
+    assert any(line.startswith("neither stored nor kept") for line in problems(complete))
+
+
+@pytest.mark.parametrize(
+    ("collection", "change"),
+    [
+        ("syncJobs", {"$set": {"lastSyncedDate": "2031-01-01T00:00:00Z"}}),
+        ("syncJobs", {"$set": {"lease": {"owner": "x"}}}),
+        ("syncJobs", {"$set": {"window": None, "cursor": "x"}}),
+        ("syncJobs", {"$set": {"status": "backfilling"}}),
+        ("syncJobs", {"$inc": {"totalFetched": 1}}),
+        ("syncJobs", {"$inc": {"totals.created": 1}}),
+        ("syncRuns", {"$inc": {"unchanged": 1}}),
+        ("syncRuns", {"$set": {"endedAt": None}}),
+    ],
+    ids=str,
+)
+def test_impossible_job_or_run_is_named(complete, collection, change):
+    complete.db[collection].update_one({}, change)
+    assert problems(complete)

@@ -1,0 +1,198 @@
+"""One source's small world: notices on a local server, a database, and one clock that only tests move."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.http.hooks.http import HttpHook
+from tender_sync.engine import SyncResult, process_sync_job
+from tender_sync.errors import StopRun
+from tender_sync.feed import Feed
+from tender_sync.jobs import SyncJobs
+from tender_sync.pace import Pace
+from tender_sync.patience import Patience
+from tender_sync.store import Store
+from tools.ocds_server import Catalogue, OcdsServer, Publication, ServerClock, generate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from pymongo.database import Database
+    from tender_sync.sources import Source
+
+# Two working days and a half, in summer time: London is an hour from UTC.
+START = datetime(2026, 6, 3, tzinfo=UTC)
+NOW = datetime(2026, 6, 5, 15, tzinfo=UTC)
+# The same in winter, when London's time is UTC.
+WINTER = datetime(2026, 1, 9, 15, tzinfo=UTC)
+# So many notices a day, on average, that windows hold several pages, and so few that all tests read them in no time.
+PAGE_SIZE = {"FIND_A_TENDER": 6, "CONTRACTS_FINDER": 10}
+PER_DAY = {"FIND_A_TENDER": 22.0, "CONTRACTS_FINDER": 14.0}
+LEEDS = ("GB-PPON-1111", "Leeds City Council")
+DURHAM = ("GB-PPON-2222", "Durham County Council")
+
+
+class ServerTime:
+    """The server's clock as the engine's: one time for both, which passes only when somebody sleeps."""
+
+    def __init__(self, clock: ServerClock) -> None:
+        self._clock = clock
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    def sleep(self, seconds: float) -> None:
+        self._clock.advance(timedelta(seconds=seconds))
+
+
+@dataclass
+class World:
+    """A source with small pages, its server and database, and runs of the engine over them."""
+
+    source: Source
+    server: OcdsServer
+    db: Database[dict[str, Any]]
+    start: datetime = START
+    _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+
+    def __post_init__(self) -> None:
+        self.clock = ServerTime(self.server.clock)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return self.server.catalogue
+
+    @property
+    def job(self) -> dict[str, Any]:
+        return self.db.syncJobs.find_one({"source": self.source.name}) or {}
+
+    @property
+    def place(self) -> dict[str, Any]:
+        return {name: self.job.get(name) for name in ("cursor", "window", "lastSyncedDate", "windowSpanSeconds")}
+
+    def holder(self, owner: str = "dag/run/sync", run_id: str = "run") -> tuple[SyncJobs, Store]:
+        jobs = SyncJobs(self.db, self.source, self.clock, owner=owner, run_id=run_id)
+        return jobs, Store(self.db, self.source, jobs, self.clock)
+
+    def run(
+        self,
+        *,
+        max_items: int | None = None,
+        owner: str = "dag/run/sync",
+        on_fetch: Callable[[], None] | None = None,
+        time_budget: timedelta = timedelta(days=300),
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> SyncResult:
+        """Do one run; `on_fetch` is called before each page is fetched."""
+        jobs, store = self.holder(owner, f"run-{next(self._numbers)}")
+        patience = Patience(self.clock, self.clock.now() + time_budget, renew=jobs.renew, stopping=stopping)
+        pace = Pace(self.db, self.source.name, 0.0, patience)
+        hook = HttpHook(method="GET", http_conn_id=self.source.http_conn_id)
+        hook.get_conn()
+        feed = Feed(self.source, hook, pace, self.clock)
+
+        def fetch_page(cursor: str | None, window: Any) -> Any:
+            if on_fetch:
+                on_fetch()
+            return feed.fetch_page(cursor, window)
+
+        return process_sync_job(
+            self.source,
+            fetch_page=fetch_page,
+            jobs=jobs,
+            store=store,
+            patience=patience,
+            clock=self.clock,
+            backfill_start=self.start,
+            max_items_per_run=max_items,
+        )
+
+    def run_until_done(self, *, most: int = 300, **options: Any) -> list[SyncResult]:
+        """Run again and again until a run reaches its ceiling."""
+        results = []
+        for _ in range(most):
+            results.append(self.run(**options))
+            if results[-1].done:
+                return results
+        raise AssertionError(f"not done after {most} runs; the job is at {self.job}")
+
+    def run_into_a_window(self) -> dict[str, Any]:
+        """Run, page by page, until a run ends between two pages of a window; return that place."""
+        while not self.run(max_items=1).done:
+            if self.place["cursor"]:
+                return self.place
+        raise AssertionError("no window of this world has two pages")
+
+    def run_until_failures_end(self, *, most: int = 10) -> SyncResult:
+        """Run again and again, failing or not, until a run reaches its ceiling."""
+        for _ in range(most):
+            try:
+                return self.run_until_done(most=1)[0]
+            except StopRun as failure:
+                failed = failure
+        raise AssertionError(f"still failing after {most} runs: {failed}")
+
+    def pass_time(self, **duration: float) -> None:
+        self.clock.sleep(timedelta(**duration).total_seconds())
+
+    def publish(self, notice_id: str, **fields: Any) -> dict[str, Any]:
+        """Publish a notice made by hand, dated now."""
+        made: dict[str, Any] = self.catalogue.publish(
+            self.source.name, release(notice_id, date=self.clock.now(), **fields)
+        )
+        return made
+
+    def contract(self, notice_id: str) -> dict[str, Any]:
+        return self.db.contracts.find_one({"source": self.source.name, "noticeId": notice_id}) or {}
+
+    def count_of(self, buyer: tuple[str, str]) -> int | None:
+        found = self.db.buyers.find_one({"orgId": buyer[0]})
+        return found and found["contractCount"]
+
+
+def release(
+    notice_id: str, *, date: datetime, buyer: tuple[str, str] = LEEDS, title: str = "Road salt", **more: Any
+) -> dict[str, Any]:
+    """Make a small release by hand."""
+    key, name = buyer
+    return {
+        "ocid": f"ocds-h6vhtk-{notice_id}",
+        "id": notice_id,
+        "date": f"{date:%Y-%m-%dT%H:%M:%SZ}",
+        "tag": ["tender"],
+        "tender": {"id": "1", "title": title, "status": "active"},
+        "parties": [{"id": key, "name": name, "roles": ["buyer"]}],
+        "buyer": {"id": key, "name": name},
+        **more,
+    }
+
+
+def small(source: Source, **changes: Any) -> Source:
+    """Give a source pages so small that a few notices make a walk."""
+    return replace(source, page_size=PAGE_SIZE[source.name], **changes)
+
+
+def notices(source: Source, *, dirty: float = 0.0, times: float = 1.0, now: datetime = NOW) -> list[Publication]:
+    """Generate a source's notices; `times` as many as usual, of which the share `dirty` has something odd."""
+    per_day = PER_DAY[source.name] * times
+    return list(generate(7, now - (NOW - START), now, per_day, dirty=dirty, sources=[source.name]))
+
+
+def serve(publications: Iterable[Publication], now: datetime = NOW) -> OcdsServer:
+    """Make a server whose clock stands still at `now`."""
+    return OcdsServer(Catalogue(publications, clock=ServerClock(frozen_at=now)))
+
+
+def forget(db: Database[dict[str, Any]], *collections: str) -> None:
+    """Empty these collections, or all of them, and keep their indexes."""
+    for name in collections or db.list_collection_names():
+        db[name].delete_many({})
+
+
+def dump(db: Database[dict[str, Any]], *, leave_out: Iterable[str] = ()) -> dict[str, list[dict[str, Any]]]:
+    """Copy every document of every collection, but for those of `leave_out` and the pace of requests."""
+    names = set(db.list_collection_names()) - {"syncPace", *leave_out}
+    return {name: list(db[name].find().sort("_id", 1)) for name in sorted(names)}

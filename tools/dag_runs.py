@@ -1,0 +1,181 @@
+"""Runs of both DAGs by `airflow dags test`, side by side, watched through `syncJobs` while they are at work."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from tender_sync.sources import SOURCES
+from tools.processes import end
+from tools.stack import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from tender_sync.sources import Source
+    from tools.stack import Stack
+
+_POLL_SECONDS = 0.2
+_PLAIN_SECONDS = 4.0
+# How Airflow's log writes an error of ours.
+_ERROR = re.compile(r"(?:AirflowFailException|AirflowException|AirflowSkipException)(?:\('|: )(.{20,})")
+
+
+@dataclass
+class Runs:
+    """What became of one run of each source: its record in `syncRuns`, or the sentence that says why it failed."""
+
+    records: dict[str, dict[str, Any]] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+
+
+def run_dags(
+    stack: Stack, sources: Iterable[Source], params: Mapping[str, Any], environment: Mapping[str, Mapping[str, str]]
+) -> Runs:
+    """Run the DAGs of `sources` at the same time with `params`; `environment` adds variables to one source's run.
+
+    Returns when all have ended. A run that fails is ended at once: its retries are left to another run.
+    """
+    began = datetime.now(UTC)
+    runs, display = Runs(), _Display()
+    watched = [_Watched(stack, source, params, environment.get(source.name, {})) for source in sources]
+    try:
+        while True:
+            stack.check()
+            states = [run.look(began) for run in watched]
+            display.show([run.line(began) for run in watched])
+            if not any(states):
+                break
+            time.sleep(_POLL_SECONDS)
+    finally:
+        display.close()
+        end(*(run.process for run in watched))
+    for run in watched:
+        failure = run.failure(began)
+        if failure:
+            runs.failures[run.source.name] = failure
+        else:
+            runs.records[run.source.name] = run.record
+    return runs
+
+
+class _Watched:
+    """One `airflow dags test` process, and what MongoDB says of it."""
+
+    def __init__(self, stack: Stack, source: Source, params: Mapping[str, Any], environment: Mapping[str, str]) -> None:
+        self.source = source
+        self._db = stack.db
+        self._log = stack.logs / f"{source.dag_id}.log"
+        self._log_start = self._log.stat().st_size if self._log.exists() else 0
+        arguments = ("dags", "test", source.dag_id, "--conf", json.dumps(params))
+        self.process = stack.airflow(*arguments, log=self._log.name, **environment)
+        self.job: dict[str, Any] = {}
+        self.record: dict[str, Any] = {}
+
+    def look(self, began: datetime) -> bool:
+        """Read where it is; say whether it is still at work."""
+        self.job = self._db["syncJobs"].find_one({"source": self.source.name}) or {}
+        mine = {"source": self.source.name, "startedAt": {"$gte": began}}
+        self.record = self._db["syncRuns"].find_one(mine, sort=[("startedAt", -1)]) or {}
+        if self.record.get("outcome") == "failed":
+            end(self.process)
+        return self.process.poll() is None
+
+    def failure(self, began: datetime) -> str | None:
+        """Say why it failed, or None."""
+        self.look(began)
+        if self.record.get("outcome") == "failed":
+            return str(self.record["error"])
+        if self.process.returncode or not self.record.get("outcome"):
+            return f"{self.source.title}: {_last_error(self._log, self._log_start)} ({shown(self._log)})"
+        return None
+
+    def line(self, began: datetime) -> str:
+        """Say where it is, for the terminal."""
+        title, record = f"{self.source.title:<17}", self.record
+        if not record:
+            waited = (datetime.now(UTC) - began).total_seconds()
+            return f"{title} Airflow is starting ({waited:.0f} s)"
+        if outcome := record["outcome"]:
+            return f"{title} {outcome}: {counted(record)}"
+        fetched = self.job["lastRunFetched"]
+        return f"{title} {self.job['status']:<11} {self._share():4.0%} {fetched:>7,} releases {self._window()}"
+
+    def _share(self) -> float:
+        start = datetime.fromisoformat(self.job["backfillStartDate"])
+        reached = datetime.fromisoformat(self.job["lastSyncedDate"] or self.job["backfillStartDate"])
+        return (reached - start) / (datetime.now(UTC) - start)
+
+    def _window(self) -> str:
+        window = self.job.get("window")
+        return f"at {window['from']:%Y-%m-%d %H:%M}" if window else f"up to {self.job['lastSyncedDate'] or 'its start'}"
+
+
+def counted(record: Mapping[str, Any]) -> str:
+    """Say a run's counts in words."""
+    fetched = record.get("fetched", 0)
+    parts = [f"{record[name]:,} {word}" for name, word in _WORDS.items() if record.get(name)]
+    seconds = (record["endedAt"] - record["startedAt"]).total_seconds()
+    made_of = f" = {' + '.join(parts)}" if parts else ""
+    return f"{fetched:,} fetched{made_of}; {record.get('requests', 0):,} requests in {seconds:.1f} s"
+
+
+_WORDS = {
+    "created": "new",
+    "updated": "changed",
+    "unchanged": "unchanged",
+    "rejected": "rejected",
+    "doubled": "doubled",
+}
+
+
+def sources() -> list[Source]:
+    """Return both sources."""
+    return list(SOURCES.values())
+
+
+def _last_error(log: Path, start: int) -> str:
+    with log.open("rb") as file:
+        file.seek(start)
+        text = file.read().decode(errors="replace")
+    errors = _ERROR.findall(text)
+    return errors[-1].strip("')\" ") if errors else "`airflow dags test` failed; its log says why"
+
+
+class _Display:
+    """One line a source: redrawn in place on a terminal, else written anew every few seconds when it has changed."""
+
+    def __init__(self) -> None:
+        self._live = sys.stdout.isatty()
+        self._drawn: list[str] = []
+        self._written: dict[int, str] = {}
+        self._next = 0.0
+
+    def show(self, lines: list[str]) -> None:
+        if self._live:
+            up = f"\x1b[{len(self._drawn)}A" if self._drawn else ""
+            print(up + "".join(f"\x1b[2K  {line}\n" for line in lines), end="", flush=True)
+            self._drawn = lines
+        elif time.monotonic() >= self._next:
+            self._write(lines)
+            self._next = time.monotonic() + _PLAIN_SECONDS
+        else:
+            self._drawn = lines
+
+    def close(self) -> None:
+        """Write what has not been shown."""
+        if not self._live:
+            self._write(self._drawn)
+
+    def _write(self, lines: list[str]) -> None:
+        for number, line in enumerate(lines):
+            if self._written.get(number) != line:
+                print(f"  {line}", flush=True)
+                self._written[number] = line
+        self._drawn = lines
