@@ -16,7 +16,7 @@ $(VENV)/.ready: requirements.lock requirements-dev.lock
 	  f"$(PYTHON) is Python {v[0]}.{v[1]}; expected 3.11, 3.12 or 3.13: make setup PYTHON=python3.12")'
 	@echo "creating $(VENV): 160 packages, about a minute"
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
 demo: setup ## both sources through real Airflow and MongoDB on this machine; RELEASES=DIR serves real notices

@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
-from tender_sync.sources import SOURCES
 
+from tender_sync.sources import SOURCES
 from tests.conftest import ROOT
 from tests.integration.conftest import connect, make_world, prepared, world_db
-from tests.integration.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tender_sync.sources import Source
-
+    from tests.integration.world import World
     from tools.mongod import Mongod
 
 __all__ = ["connect", "make_world", "prepared", "world_db"]  # pytest finds fixtures by being imported
@@ -42,9 +41,7 @@ def source(request: pytest.FixtureRequest) -> Source:
 
 
 @pytest.fixture
-def world(
-    source: Source, make_world: Callable[..., World], mongod: Mongod, monkeypatch: pytest.MonkeyPatch
-) -> World:
+def world(source: Source, make_world: Callable[..., World], mongod: Mongod, monkeypatch: pytest.MonkeyPatch) -> World:
     """A world of the source as it is, with the connections and settings its DAG needs, and its clock for the tasks."""
     world = make_world(source)
     mongo = {"host": "127.0.0.1", "port": mongod.port, "extra": {"replicaSet": mongod.replica_set}}

@@ -39,7 +39,7 @@ def parse(source):
 
 
 @pytest.fixture
-def run_dag(metadata, source) -> Callable[..., Ended]:
+def run_dag(metadata, source) -> Callable[..., Ended]:  # noqa: ARG001 - a fixture cannot be marked to use one
     from airflow.models.asset import AssetEvent, AssetModel  # noqa: PLC0415, TID251 - the metadata database's tables
     from airflow.utils.session import create_session  # noqa: PLC0415 - after initdb
 
@@ -55,7 +55,7 @@ def run_dag(metadata, source) -> Callable[..., Ended]:
                 .join(AssetEvent, AssetEvent.asset_id == AssetModel.id)
                 .filter(AssetEvent.source_run_id == ended.run_id, AssetEvent.source_dag_id == source.dag_id)
             )
-            events = {name: extra for name, extra in found}
+            events = dict(found.all())
         tasks = {each.task_id: str(each.state) for each in ended.get_task_instances()}
         return Ended(ended.run_id, str(ended.state), tasks, events)
 

@@ -7,9 +7,9 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from tender_sync.schema import ensure_schema
 from tender_sync.sources import SOURCES
-
 from tests.integration.world import NOW, START, World, forget, notices, serve, small
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from pymongo import MongoClient
     from pymongo.database import Database
+
     from tender_sync.sources import Source
 
 

@@ -16,8 +16,9 @@ from tools.ocds_server.catalogue import notice_key
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.integration.world import World
     from pymongo.database import Database
+
+    from tests.integration.world import World
 
 _BECAME = ("created", "updated", "unchanged", "rejected", "doubled")
 

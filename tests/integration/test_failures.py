@@ -1,4 +1,4 @@
-"""What goes wrong around a run, as `sync_source` tells it: one sentence with what, where and the remedy; nothing lost."""
+"""What goes wrong around a run, as `sync_source` tells it: one sentence with what, where, the remedy; nothing lost."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from pymongo import MongoClient
+
 from tender_sync.errors import FixSetup, StopRun, TenderSyncError
 from tender_sync.sync import sync_source
-from tools.mongod import free_port, running_mongod
-
 from tests.integration.oracle import problems
+from tools.mongod import free_port, running_mongod
 
 PASSWORD = "s3cret/pass word"  # noqa: S105 - made up, and looked for in messages
 

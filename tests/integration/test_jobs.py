@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import bson
 import pytest
+
 from tender_sync.errors import SkipRun, StopRun
 from tender_sync.jobs import LEASE, claim_transition
-
 from tests.integration.oracle import problems
 from tests.integration.world import dump, forget
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from pymongo import MongoClient
+
 from tender_sync.errors import FixSetup
 from tender_sync.mongo import CLIENT_DEFAULTS, database
 from tools.mongo_init import Settings, ensure
@@ -75,7 +76,7 @@ def test_right_credentials_may_do_all_that_a_run_needs(connection):
 
 
 def test_wrong_password_is_told_without_it(connection):
-    message = refused(connection(password="s3cret-and-wrong"))
+    message = refused(connection(password="s3cret-and-wrong"))  # noqa: S106 - made up
     for said in ("refuses the credentials", "login", "password", "authSource"):
         assert said in message
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
+
 from tender_sync.jobs import SyncJobs
 from tender_sync.ocds import map_ocds_to_contract
 from tender_sync.sources import CONTRACTS_FINDER, FIND_A_TENDER
 from tender_sync.store import Rejection, Store, Suspect
 from tender_sync.windows import Window
-
 from tests.integration.world import DURHAM, LEEDS, dump, release
 from tests.simulated import SimulatedClock
 
@@ -66,9 +66,9 @@ def test_page_is_counted_by_what_became_of_it(writer, world_db):
     writer.commit(same, older)
     page = [same, release("2", date=PUBLISHED + HOUR, title="changed"), release("3", date=PUBLISHED)]
     counted = writer.commit(*page, release("3", date=PUBLISHED), rejections=[Rejection(None, "it is nothing")])
-    assert counted == Counter(
-        pages=1, fetched=5, created=1, updated=1, unchanged=1, doubled=1, rejected=1
-    ), "fetched is the sum of the other five"
+    assert counted == Counter(pages=1, fetched=5, created=1, updated=1, unchanged=1, doubled=1, rejected=1), (
+        "fetched is the sum of the other five"
+    )
     assert world_db.contracts.count_documents({}) == 3
 
 
@@ -151,7 +151,12 @@ def test_two_spellings_of_one_buyer_are_one_buyer(writer, world_db):
 def test_what_the_web_app_adds_is_never_touched(writer, world_db):
     writer.commit(release("1", date=PUBLISHED))
     mine = {"score": 7, "notes": ["call them"], "enrichment": {"at": PUBLISHED}}
-    theirs = {"contacts": [{"name": "Ada"}], "description": "by hand", "website": "https://example.org", "name": "Leeds"}
+    theirs = {
+        "contacts": [{"name": "Ada"}],
+        "description": "by hand",
+        "website": "https://example.org",
+        "name": "Leeds",
+    }
     world_db.contracts.update_one({}, {"$set": mine})
     world_db.buyers.update_one({}, {"$set": mine | theirs})
     writer.commit(release("1", date=PUBLISHED + HOUR, title="changed"), release("2", date=PUBLISHED))
@@ -259,7 +264,8 @@ def test_two_sources_that_commit_the_same_buyers_at_once_count_right(world_db):
             for page in range(pages):
                 together.wait()
                 made = [
-                    release(f"{page}-{number}", date=PUBLISHED, buyer=buyers[(page + number) % 3]) for number in range(4)
+                    release(f"{page}-{number}", date=PUBLISHED, buyer=buyers[(page + number) % 3])
+                    for number in range(4)
                 ]
                 moved = release("0-0", date=PUBLISHED + page * timedelta(minutes=1), buyer=buyers[page % 3])
                 writer.commit(*made[1 if page == 0 else 0 :], moved)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from pymongo import IndexModel
+
 from tender_sync.errors import FixSetup
 from tender_sync.schema import INDEXES, ensure_schema
 

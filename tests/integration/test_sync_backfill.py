@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tools.ocds_server import CONTRACTS_FINDER, Publication
 
 from tests.integration.oracle import problems
 from tests.integration.world import LEEDS, dump, forget, notices, release
+from tools.ocds_server import CONTRACTS_FINDER, Publication
 
 
 def test_backfill_with_one_page_a_run_ends_complete(world):
@@ -147,7 +147,6 @@ def test_odd_notices_cost_no_other_and_none_is_lost(source, make_world):
 def test_rejected_release_that_can_be_mapped_later_leaves_the_rejected(empty_world):
     world = empty_world
     world.run()
-    _, store = world.holder()
     world.db.rejectedReleases.insert_one(
         {"source": world.source.name, "noticeId": "000001-2026", "contentHash": "x", "reason": "an older mapper's"}
     )
@@ -178,7 +177,7 @@ def test_no_notice_is_lost_when_the_clocks_change(source, make_world, change):
     assert world.db.contracts.count_documents({}) == len(minutes)
 
 
-def test_contracts_finder_may_read_its_times_in_either_clock(source, make_world, connect):
+def test_contracts_finder_may_read_its_times_in_either_clock(source, make_world):
     """Which clock it reads a time without zone by is not documented; nothing is lost by either."""
     from zoneinfo import ZoneInfo  # noqa: PLC0415 - only here
 

@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from tender_sync.errors import StopRun, WindowTrouble
-from tools.ocds_server import FIND_A_TENDER, REGISTRY
 
+from tender_sync.errors import StopRun, WindowTrouble
 from tests.integration.oracle import problems
 from tests.integration.world import WINTER, forget, notices
+from tools.ocds_server import FIND_A_TENDER, REGISTRY
 
 if TYPE_CHECKING:
     from tools.ocds_server.answer import Answer
@@ -89,7 +89,7 @@ def test_find_a_tender_is_never_asked_for_windows_that_lose_releases(source, mak
 def test_next_link_to_another_host_is_never_followed(world):
     with socket.create_server(("127.0.0.1", 0)) as other:
         other.settimeout(0)
-        rule = world.server.faults.add("foreign_next", host="127.0.0.1:{}".format(other.getsockname()[1]))
+        rule = world.server.faults.add("foreign_next", host=f"127.0.0.1:{other.getsockname()[1]}")
         world.run()
         assert rule.hits > 0
         with pytest.raises(BlockingIOError):
@@ -183,7 +183,9 @@ def test_page_for_people_with_status_200_fails_the_run_and_never_sets_anything_a
 )
 def test_failure_that_passes_costs_nothing(world, fault):
     if fault == "http_403" and world.source.name == FIND_A_TENDER:
-        pytest.raises(StopRun, world.server.faults.add(fault, times=1) and world.run)
+        world.server.faults.add(fault, times=1)
+        with pytest.raises(StopRun):
+            world.run()
         return
     rule = world.server.faults.add(fault, times=4)
     result = world.run()

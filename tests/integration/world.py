@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.http.hooks.http import HttpHook
+
 from tender_sync.engine import SyncResult, process_sync_job
 from tender_sync.errors import StopRun
 from tender_sync.feed import Feed
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from pymongo.database import Database
+
     from tender_sync.sources import Source
 
 # Two working days and a half, in summer time: London is an hour from UTC.
