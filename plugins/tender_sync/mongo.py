@@ -109,7 +109,7 @@ def _in_plain_words(where: str) -> Iterator[None]:
 def _refusal(error: OperationFailure, where: str) -> StopRun:
     if error.code in {_WRONG_CREDENTIALS, _ATLAS_REFUSAL}:
         return FixSetup(
-            f"{where} refuses the credentials: {error.details and error.details.get('errmsg')}. Check login and "
+            f"{where} refuses the credentials: {(error.details or {}).get('errmsg', '').rstrip('.')}. Check login and "
             'password of the connection, and "authSource" in its extra'
         )
     if error.code == _UNAUTHORISED:
