@@ -4,7 +4,7 @@ VENV ?= .venv
 RELEASES ?=
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo live ui test lint unit lock clean
+.PHONY: help setup demo live ui test lint unit compose-native lock clean
 
 help: ## what can be done here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -35,6 +35,9 @@ lint: setup
 
 unit: setup
 	@$(BIN)/python -m pytest
+
+compose-native: setup ## docker-compose.yaml's services as processes of this machine (needs PostgreSQL's server)
+	@PYTHONPATH=.:plugins $(BIN)/python -m tools.compose_native
 
 lock: setup ## write the locks anew from requirements*.txt
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
