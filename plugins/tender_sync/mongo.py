@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import pymongo
 from airflow.providers.mongo.hooks.mongo import MongoHook
 from airflow.sdk.exceptions import AirflowException
 from bson.codec_options import CodecOptions
@@ -20,7 +22,7 @@ from pymongo.write_concern import WriteConcern
 from tender_sync.errors import FixSetup, StopRun
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from pymongo.database import Database
 
@@ -33,6 +35,15 @@ CLIENT_DEFAULTS = {
     "connectTimeoutMS": 10_000,
     "socketTimeoutMS": 120_000,
 }
+# For the page in the UI: a few people at once, who would rather be told than wait.
+KEPT_DEFAULTS = CLIENT_DEFAULTS | {
+    "appname": "tender-sync-page",
+    "maxPoolSize": 4,
+    "serverSelectionTimeoutMS": 2_000,
+    "connectTimeoutMS": 2_000,
+}
+_NOT_COMMITTED = "A page being written was not committed; the next run goes on from the one before"
+_ASKED_AGAIN = "Nothing was changed; this is asked again within seconds"
 _UNAUTHORISED, _WRONG_CREDENTIALS, _ATLAS_REFUSAL = 13, 18, 8000
 
 
@@ -46,17 +57,63 @@ def database(conn_id: str = MONGO_CONN_ID) -> Iterator[Database[dict[str, Any]]]
     :raises StopRun: the server cannot be reached, or failed inside the block
     """
     hook = _hook(conn_id)
-    where = f"MongoDB at {hook.connection.host} (connection {conn_id!r})"
+    where = _where(hook)
     with hook, _in_plain_words(where):
-        hook.extras = CLIENT_DEFAULTS | hook.extras
-        db: Database[dict[str, Any]] = hook.get_conn().get_database(
-            hook.connection.schema,
-            codec_options=CodecOptions(tz_aware=True),
-            read_concern=ReadConcern("majority"),
-            write_concern=WriteConcern("majority"),
-        )
+        db = _open(hook, CLIENT_DEFAULTS)
         _require_transactions(db, where)
         yield db
+
+
+class KeptDatabase:
+    """The database of an Airflow connection for many threads that read: opened at first use, and kept.
+
+    After a failure it is opened anew, so that a connection that was corrected is used without a restart.
+    """
+
+    def __init__(self, conn_id: str = MONGO_CONN_ID, *, seconds: float = 3.0) -> None:
+        self._conn_id = conn_id
+        self._seconds = seconds
+        self._hook: MongoHook | None = None
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def opened(self) -> Iterator[Database[dict[str, Any]]]:
+        """Give the database for the time of the block, in which MongoDB must answer within `seconds` altogether.
+
+        :raises FixSetup: the connection is missing or wrong, or credentials are refused
+        :raises StopRun: the server cannot be reached, or does not answer in time
+        """
+        with self._lock:
+            hook = self._hook or _hook(self._conn_id)
+            with _in_plain_words(_where(hook), _ASKED_AGAIN):
+                db = _open(hook, KEPT_DEFAULTS)
+            self._hook = hook
+        try:
+            with _in_plain_words(_where(hook), _ASKED_AGAIN), pymongo.timeout(self._seconds):
+                yield db
+        except StopRun:
+            self._forget(hook)
+            raise
+
+    def _forget(self, hook: MongoHook) -> None:
+        with self._lock, hook:
+            if self._hook is hook:
+                self._hook = None
+
+
+def _where(hook: MongoHook) -> str:
+    return f"MongoDB at {hook.connection.host} (connection {hook.mongo_conn_id!r})"
+
+
+def _open(hook: MongoHook, defaults: Mapping[str, Any]) -> Database[dict[str, Any]]:
+    """Return the connection's database; the hook makes its client at the first call."""
+    hook.extras = {**defaults, **hook.extras}
+    return hook.get_conn().get_database(
+        hook.connection.schema,
+        codec_options=CodecOptions(tz_aware=True),
+        read_concern=ReadConcern("majority"),
+        write_concern=WriteConcern("majority"),
+    )
 
 
 def _hook(conn_id: str) -> MongoHook:
@@ -86,24 +143,20 @@ def _require_transactions(db: Database[dict[str, Any]], where: str) -> None:
 
 
 @contextmanager
-def _in_plain_words(where: str) -> Iterator[None]:
+def _in_plain_words(where: str, consequence: str = _NOT_COMMITTED) -> Iterator[None]:
     try:
         yield
     except ServerSelectionTimeoutError as error:
         raise StopRun(
             f"{where} cannot be reached: {str(error)[:300]}. Check that it runs, that this machine may connect to it "
-            "(firewall, Atlas access list), and the connection's host, port and replicaSet. Nothing was lost; the next "
-            "run goes on"
+            f"(firewall, Atlas access list), and the connection's host, port and replicaSet. {consequence}"
         ) from None
     except ConfigurationError as error:
         raise FixSetup(f"{where} cannot be used as set up: {error}. Correct the connection's extra") from None
     except OperationFailure as error:
         raise _refusal(error, where) from None
     except PyMongoError as error:
-        raise StopRun(
-            f"{where} failed: {type(error).__name__}: {str(error)[:300]}. The page being written was not committed; "
-            "the next run goes on from the one before"
-        ) from error
+        raise StopRun(f"{where} failed: {type(error).__name__}: {str(error)[:300]}. {consequence}") from error
 
 
 def _refusal(error: OperationFailure, where: str) -> StopRun:

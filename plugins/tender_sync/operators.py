@@ -12,6 +12,7 @@ from tender_sync.failures import as_airflow_knows_it
 from tender_sync.jobs import SyncJobs
 from tender_sync.mongo import MONGO_CONN_ID, database
 from tender_sync.sources import SOURCES
+from tender_sync.stats import Stats
 from tender_sync.store import Store
 from tender_sync.sync import sync_source
 
@@ -94,7 +95,10 @@ class TenderSyncOperator(BaseOperator):
 
 
 class RecountBuyersOperator(BaseOperator):
-    """Set every buyer's contractCount to the number of its contracts; returns how many were wrong."""
+    """Set every buyer's contractCount to the number of its contracts; returns how many were wrong.
+
+    The source's counts by day, stage and sector are counted anew as well.
+    """
 
     ui_color = "#e4f0d8"
 
@@ -104,11 +108,12 @@ class RecountBuyersOperator(BaseOperator):
         self.mongo_conn_id = mongo_conn_id
 
     def execute(self, context: Context) -> int:
-        """Recount; see `store.Store.recount_buyers`."""
+        """Recount; see `store.Store.recount_buyers` and `stats.Stats.recount`."""
         source, clock = SOURCES[self.source], SystemClock()
         with as_airflow_knows_it(), database(self.mongo_conn_id) as db:
             jobs = SyncJobs(db, source, clock, owner="recount", run_id=context["run_id"])
             corrected = Store(db, source, jobs, clock).recount_buyers()
+            Stats(db, source).recount(clock)
         self.log.info("buyers recounted: %d had a wrong contractCount", corrected)
         return corrected
 

@@ -25,13 +25,18 @@ INDEXES: Mapping[str, tuple[tuple[tuple[tuple[str, int], ...], bool], ...]] = {
         ((("status", ASCENDING), ("deadlineDate", ASCENDING)), not UNIQUE),
         ((("publishedDate", DESCENDING),), not UNIQUE),
     ),
-    "buyers": (((("orgId", ASCENDING),), UNIQUE),),
+    "buyers": (
+        ((("orgId", ASCENDING),), UNIQUE),
+        ((("contractCount", DESCENDING),), not UNIQUE),  # the page in the UI shows the busiest
+    ),
     "syncJobs": (((("source", ASCENDING),), UNIQUE),),
     "syncRuns": (((("source", ASCENDING), ("startedAt", DESCENDING)), not UNIQUE),),
     "rejectedReleases": (
         ((("source", ASCENDING), ("contentHash", ASCENDING)), UNIQUE),
         ((("source", ASCENDING), ("noticeId", ASCENDING)), not UNIQUE),
+        ((("source", ASCENDING), ("createdAt", DESCENDING)), not UNIQUE),  # the page in the UI shows the latest
     ),
+    "syncStats": (((("source", ASCENDING), ("month", ASCENDING)), UNIQUE),),
     "syncPace": (),
 }
 

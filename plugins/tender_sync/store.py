@@ -14,6 +14,7 @@ from pymongo import UpdateOne
 
 from tender_sync.buyers import map_buyer, org_id
 from tender_sync.errors import RejectedRelease
+from tender_sync.stats import FACETS, Stats
 from tender_sync.storable import storable
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Store:
         self._contracts = db["contracts"]
         self._buyers = db["buyers"]
         self._rejected = db["rejectedReleases"]
+        self._stats = Stats(db, source)
         self._source = source
         self._jobs = jobs
         self._clock = clock
@@ -137,6 +139,7 @@ class Store:
             )
         self._contracts.bulk_write(upserts, ordered=False, session=session)
         self._move_counts(moves, session)
+        self._stats.move(((stored.get(contract["noticeId"]), contract) for contract in writes), session)
         # What was rejected before and can be mapped now has left the rejected releases.
         self._rejected.delete_many({"source": self._source.name, "noticeId": {"$in": list(newest)}}, session=session)
         return counts
@@ -192,7 +195,7 @@ class Store:
         )
 
     def _stored(self, notice_ids: Iterable[str], session: ClientSession) -> dict[str, dict[str, Any]]:
-        fields = {"noticeId": 1, "releaseHash": 1, "mapperVersion": 1, "publishedDate": 1, "buyerId": 1}
+        fields = {"noticeId": 1, "releaseHash": 1, "mapperVersion": 1, "buyerId": 1, **FACETS}
         found = self._contracts.find(
             {"source": self._source.name, "noticeId": {"$in": list(notice_ids)}}, fields, session=session
         )

@@ -18,6 +18,7 @@ from tender_sync.mongo import MONGO_CONN_ID, database
 from tender_sync.pace import Pace
 from tender_sync.patience import Patience
 from tender_sync.schema import ensure_schema
+from tender_sync.stats import Stats
 from tender_sync.store import Store
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def sync_source(
     hook = _http_hook(source)
     with database(mongo_conn_id) as db:
         ensure_schema(db)
+        Stats(db, source).ensure_counted(clock)
         jobs = SyncJobs(db, source, clock, owner=owner, run_id=run_id)
         patience = Patience(clock, clock.now() + time_budget, renew=jobs.renew, stopping=stopping)
         pace = Pace(db, source.name, settings.pace, patience)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tender_sync.buyers import org_id
 from tender_sync.errors import RejectedRelease
 from tender_sync.ocds import map_ocds_to_contract
+from tender_sync.stats import MARK, flat
 from tools.ocds_server.catalogue import notice_key
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _BECAME = ("created", "updated", "unchanged", "rejected", "doubled")
 
 def problems(world: World, *, done: bool = True) -> list[str]:
     """List what is wrong with a source's data, its buyers, its job and its runs; `done`: its last run was complete."""
-    return [*_releases(world), *_buyers(world.db), *_job(world, done=done), *_runs(world)]
+    return [*_releases(world), *_buyers(world.db), *_stats(world), *_job(world, done=done), *_runs(world)]
 
 
 def _moment(text: str) -> datetime:
@@ -94,6 +95,25 @@ def _buyers(db: Database[dict[str, Any]]) -> Iterator[str]:
             yield f"contractCount of {buyer['orgId']} is {buyer['contractCount']}, but it has {counted[key]}"
     if len({buyer["orgId"] for buyer in buyers.values()}) != len(buyers):
         yield "doubled buyers"
+
+
+def _stats(world: World) -> Iterator[str]:
+    stored: Counter[tuple[str, str]] = Counter()
+    for contract in world.db.contracts.find({"source": world.source.name}):
+        published = contract["publishedDate"]
+        month = f"{published:%Y-%m}" if published else "undated"
+        stored[month, "contracts"] += 1
+        stored[month, f"stages.{contract['stage']}"] += 1
+        stored[month, f"sectors.{contract['sector'] or 'none'}"] += 1
+        if published:
+            stored[month, f"days.{published:%d}"] += 1
+    months = world.db.syncStats.find({"source": world.source.name, "month": {"$ne": MARK}})
+    counted = {(each["month"], path): n for each in months for path, n in flat(each).items()}
+    yield from (
+        f"{' '.join(key)}: {counted.get(key, 0)} by the counts kept, {stored[key]} stored"
+        for key in sorted(stored.keys() | counted.keys())
+        if counted.get(key, 0) != stored[key]
+    )
 
 
 def _job(world: World, *, done: bool) -> Iterator[str]:

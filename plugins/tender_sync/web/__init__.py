@@ -1,0 +1,1 @@
+"""The page "Tender sync" in Airflow's UI, and the JSON it reads."""

@@ -1,0 +1,96 @@
+"""The page's FastAPI app: one HTML page, its script and style, and the JSON it shows. It only ever reads.
+
+Everything asks Airflow's own auth manager for permission to see the DAGs first. The page shares Airflow's origin, so
+a script in a notice would act as the person looking at it: notices leave here as JSON only, the page's script puts them
+in as text, and the content security policy runs no other script.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.api_fastapi.core_api.security import requires_access_dag
+from bson import ObjectId
+from fastapi import Depends, FastAPI, HTTPException
+from fastapi.responses import JSONResponse, Response
+
+from tender_sync.errors import StopRun
+from tender_sync.mongo import KeptDatabase
+from tender_sync.sources import SOURCES
+from tender_sync.web import reading
+from tender_sync.web.view import overview, rejected_release, without_credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from fastapi import Request
+
+_STATIC = Path(__file__).parent / "static"
+_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+def create_app(database: KeptDatabase | None = None) -> FastAPI:
+    """Make the app; `database` is the one of the connection `tendhunt_mongo` where none is given."""
+    kept = database or KeptDatabase()
+    files = {path.name: path.read_bytes() for path in _STATIC.iterdir()}
+    # Without /docs and /openapi.json, which FastAPI would serve to anybody.
+    app = FastAPI(
+        title="Tender sync",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        dependencies=[Depends(requires_access_dag("GET"))],
+    )
+
+    @app.middleware("http")
+    async def add_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        response = await call_next(request)
+        response.headers.update(_HEADERS)
+        return response
+
+    @app.exception_handler(StopRun)
+    async def say_what_failed(_request: Request, failure: StopRun) -> Response:
+        return JSONResponse({"problem": without_credentials(str(failure))}, status_code=503)
+
+    @app.get("/")
+    def page() -> Response:
+        return _file(files, "page.html")
+
+    @app.get("/static/{name}")
+    def static(name: str) -> Response:
+        return _file(files, name)
+
+    @app.get("/api/overview")
+    def api_overview() -> dict[str, Any]:
+        now = datetime.now(UTC)
+        with kept.opened() as db:
+            documents = {source: reading.source_documents(db, source) for source in SOURCES.values()}
+            buyers = reading.busiest_buyers(db)
+        return overview(documents, buyers, now)
+
+    @app.get("/api/rejected/{key}")
+    def api_rejected(key: str) -> dict[str, Any]:
+        with kept.opened() as db:
+            document = reading.rejected(db, ObjectId(key)) if ObjectId.is_valid(key) else None
+        if document is None:
+            raise HTTPException(404, "no such rejected release: it may have been mapped since")
+        return rejected_release(document)
+
+    return app
+
+
+def _file(files: dict[str, bytes], name: str) -> Response:
+    if name not in files:
+        raise HTTPException(404)
+    return Response(files[name], media_type=_TYPES[Path(name).suffix])

@@ -1,0 +1,283 @@
+"""What the page shows, made of the documents it read: plain functions from documents to JSON.
+
+Times are ISO 8601 in UTC, durations are seconds, shares are from 0 to 1. What is not known is None.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from tender_sync.jobs import ERROR, parse_moment
+from tender_sync.stats import UNDATED, flat
+from tender_sync.web.reading import REJECTED_COUNTED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from tender_sync.sources import Source
+    from tender_sync.web.reading import SourceDocuments
+
+REFRESH_SECONDS = 5
+DAYS_SHOWN = 90
+# The source is asked every hour: after this much, two runs in a row have brought nothing.
+STALE_AFTER = timedelta(hours=3)
+# Speeds are those of the runs of the last day.
+MEASURED_OVER = timedelta(days=1)
+# No run lasts longer; one that was killed is noticed later.
+LONGEST_RUN = timedelta(hours=1)
+RAW_SHOWN = 200_000
+_SATURDAY = 5
+
+_RUN_COUNTS = ("fetched", "created", "updated", "unchanged", "rejected", "doubled", "requests", "pages", "windows")
+# What stands before @ in an address: a name and a password.
+_CREDENTIALS = re.compile(r"[^\s/@'\"]*:[^\s@'\"]*@")
+
+
+def overview(
+    documents: Mapping[Source, SourceDocuments], buyers: Iterable[Mapping[str, Any]], now: datetime
+) -> dict[str, Any]:
+    """Return everything on the page but raw releases."""
+    return {
+        "now": _iso(now),
+        "refreshSeconds": REFRESH_SECONDS,
+        "sources": [source_view(source, found, now) for source, found in documents.items()],
+        "buyers": [
+            {
+                "name": str(buyer.get("name")),
+                "orgId": str(buyer.get("orgId")),
+                "contracts": buyer.get("contractCount", 0),
+            }
+            for buyer in buyers
+        ],
+    }
+
+
+def source_view(source: Source, found: SourceDocuments, now: datetime) -> dict[str, Any]:
+    """Return where one source is, what its runs did, and what is stored of it."""
+    job = found.job or {}
+    watermark = _moment(job.get("lastSyncedDate"))
+    backfilling = job.get("backfillCompletedAt") is None
+    last = found.runs[0] if found.runs else None
+    return {
+        "source": source.name,
+        "title": source.title,
+        "dagId": source.dag_id,
+        "mode": _mode(job, backfilling=backfilling),
+        "sentence": _sentence(source, job, backfilling=backfilling),
+        "watermark": _iso(watermark),
+        "watermarkAgeSeconds": watermark and (now - watermark).total_seconds(),
+        "stale": bool(not backfilling and watermark and now - watermark > STALE_AFTER),
+        "window": _window(job.get("window")),
+        "backfill": _backfill(source, job, found.runs, now) if backfilling and job else None,
+        "totalFetched": job.get("totalFetched", 0),
+        "lastRun": last and _run(last, now),
+        "lease": _lease(job.get("lease"), now),
+        "errors": [_error(entry) for entry in reversed(job.get("errorLog") or [])],
+        "suspects": [_suspect(each) for each in reversed(job.get("suspectWindows") or [])],
+        "audit": found.audit and _audit(found.audit),
+        "rejected": {
+            "count": found.rejected_count,
+            "orMore": found.rejected_count >= REJECTED_COUNTED,
+            "latest": [_rejected(each) for each in found.rejected],
+        },
+        "runs": [_bar(run, now) for run in reversed(found.runs)],
+        **_stored(found.months, until=watermark if backfilling and watermark else now, since=_first_day(source, job)),
+    }
+
+
+def rejected_release(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a rejected release with its raw text, cut where it is very long."""
+    text = _raw_text(document)
+    return _rejected(document) | {"raw": text[:RAW_SHOWN], "cut": len(text) > RAW_SHOWN}
+
+
+def without_credentials(text: str) -> str:
+    """Return a message without what may be a name and password in an address."""
+    return _CREDENTIALS.sub("…@", text)
+
+
+def _mode(job: Mapping[str, Any], *, backfilling: bool) -> str:
+    if not job:
+        return "never run"
+    if job.get("status") == ERROR:
+        return "in error"
+    return "backfilling" if backfilling else "syncing"
+
+
+def _sentence(source: Source, job: Mapping[str, Any], *, backfilling: bool) -> str:
+    if not job:
+        return f"No run has begun yet: switch on or trigger the DAG {source.dag_id}."
+    if backfilling:
+        said = f"The history from {_first_day(source, job)} on is being read, window by window."
+    else:
+        since = f"{job['backfillCompletedAt']:%Y-%m-%d %H:%M} UTC"
+        said = f"The history is complete since {since}; each run brings what is new or changed."
+    if job.get("status") == ERROR:
+        said = f"The last run failed and lost nothing: the next one goes on from the same place. {said}"
+    if failures := job.get("failures"):
+        said += f" {failures} run{'s' if failures > 1 else ''} in a row could not get past the open window."
+    return said
+
+
+def _first_day(source: Source, job: Mapping[str, Any]) -> str:
+    return (job.get("backfillStartDate") or source.history_start.isoformat())[:10]
+
+
+def _backfill(source: Source, job: Mapping[str, Any], runs: list[dict[str, Any]], now: datetime) -> dict[str, Any]:
+    """Say how far a backfill is, and when it ends if it goes on like the runs of the last day."""
+    start = _moment(job.get("backfillStartDate")) or source.history_start
+    reached = _moment(job.get("lastSyncedDate")) or start
+    recent = [run for run in runs if run["startedAt"] > now - MEASURED_OVER]
+    worked = sum((_lasted(run, now) for run in recent), timedelta())
+    before = next((run["watermark"] for run in runs[len(recent) :] if run.get("watermark")), start)
+    covered = max(reached - before, timedelta())
+    fetched = sum(run.get("fetched", 0) for run in recent)
+    expected = now + (now - reached) / (covered / worked) if covered and worked else None
+    return {
+        "from": _iso(start),
+        "share": min(max((reached - start) / max(now - start, timedelta(seconds=1)), 0.0), 1.0),
+        "releases": job.get("totalFetched", 0),
+        "releasesPerHour": round(fetched / (worked / timedelta(hours=1))) if worked else None,
+        "expectedEnd": _iso(expected),
+    }
+
+
+def _lasted(run: Mapping[str, Any], now: datetime) -> timedelta:
+    lasted: timedelta = (run.get("endedAt") or now) - run["startedAt"]
+    return min(max(lasted, timedelta()), LONGEST_RUN)
+
+
+def _run(run: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    error = run.get("error")
+    return {
+        "runId": str(run.get("runId") or ""),
+        "startedAt": _iso(run["startedAt"]),
+        "endedAt": _iso(run.get("endedAt")),
+        "lastedSeconds": ((run.get("endedAt") or now) - run["startedAt"]).total_seconds(),
+        "mode": str(run.get("mode") or ""),
+        "outcome": str(run["outcome"]) if run.get("outcome") else "running",
+        "error": error and without_credentials(str(error)),
+        "waitedSeconds": run.get("waitedSeconds", 0),
+        **{name: run.get(name, 0) for name in _RUN_COUNTS},
+    }
+
+
+def _bar(run: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """Return what the charts need of a run."""
+    shown = ("startedAt", "outcome", "lastedSeconds", "waitedSeconds", "created", "updated", "unchanged", "rejected")
+    whole = _run(run, now)
+    return {name: whole[name] for name in shown}
+
+
+def _lease(lease: Mapping[str, Any] | None, now: datetime) -> dict[str, Any] | None:
+    if not lease:
+        return None
+    return {
+        "owner": str(lease.get("owner")),
+        "expiresAt": _iso(lease["expiresAt"]),
+        "expired": lease["expiresAt"] <= now,
+    }
+
+
+def _error(entry: object) -> str:
+    return without_credentials(str(entry))
+
+
+def _window(window: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if not window:
+        return None
+    return {"from": _iso(window["from"]), "to": _iso(window["to"]), "pages": window.get("pages", 0)}
+
+
+def _suspect(suspect: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "from": _iso(suspect["from"]),
+        "to": _iso(suspect["to"]),
+        "reason": without_credentials(str(suspect.get("reason"))),
+        "at": _iso(suspect.get("at")),
+    }
+
+
+def _audit(audit: Mapping[str, Any]) -> dict[str, Any]:
+    counts = ("windowsChecked", "missing", "stale", "repaired")
+    return {
+        "startedAt": _iso(audit.get("startedAt")),
+        "endedAt": _iso(audit.get("endedAt")),
+        "from": _iso(audit.get("from")),
+        "to": _iso(audit.get("to")),
+        "outcome": str(audit.get("outcome") or "running"),
+        **{name: _count(audit.get(name)) for name in counts},
+    }
+
+
+def _count(value: object) -> int:
+    """Return a number as it is, and of a list how many it holds."""
+    return len(value) if isinstance(value, list) else value if isinstance(value, int) else 0
+
+
+def _rejected(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "key": str(document["_id"]),
+        "noticeId": document.get("noticeId"),
+        "reason": str(document.get("reason")),
+        "at": _iso(document.get("createdAt")),
+        "runId": str(document.get("runId") or ""),
+        "window": _window(document.get("window")),
+    }
+
+
+def _raw_text(document: Mapping[str, Any]) -> str:
+    if "raw" in document:
+        return json.dumps(document["raw"], indent=2, ensure_ascii=False, default=str)
+    if "rawZlib" not in document:
+        return "nothing was kept"
+    # Never more than is shown, whatever it would unpack to; a character has at most four bytes.
+    return zlib.decompressobj().decompress(document["rawZlib"], 4 * RAW_SHOWN + 4).decode(errors="replace")
+
+
+def _stored(months: Iterable[Mapping[str, Any]], *, until: datetime, since: str) -> dict[str, Any]:
+    """Return the contracts stored: in all, by stage, by sector, by month, and by day for the last days to `until`.
+
+    A gap is a whole working day after `since` on which nothing was published as far as is stored.
+    """
+    sums: Counter[str] = Counter()
+    by_month, by_day = {}, {}
+    for document in months:
+        counts = flat(document)
+        sums.update({path: n for path, n in counts.items() if not path.startswith("days.")})
+        by_month[document["month"]] = counts.get("contracts", 0)
+        by_day.update({f"{document['month']}-{path[5:]}": n for path, n in counts.items() if path.startswith("days.")})
+    days = [until - timedelta(days=ago) for ago in range(DAYS_SHOWN - 1, -1, -1)]
+    return {
+        "contracts": sums["contracts"],
+        "stages": _ranked(sums, "stages."),
+        "sectors": _ranked(sums, "sectors."),
+        "undated": by_month.pop(UNDATED, 0),
+        "months": [{"month": month, "contracts": by_month[month]} for month in sorted(by_month) if by_month[month]],
+        "days": [_day(day, by_day, gap=day < until and f"{day:%Y-%m-%d}" > since) for day in days],
+    }
+
+
+def _day(day: datetime, by_day: Mapping[str, int], *, gap: bool) -> dict[str, Any]:
+    name = f"{day:%Y-%m-%d}"
+    contracts = by_day.get(name, 0)
+    return {"day": name, "contracts": contracts, "gap": gap and not contracts and day.weekday() < _SATURDAY}
+
+
+def _ranked(sums: Mapping[str, int], group: str) -> list[dict[str, Any]]:
+    named = [(n, path.removeprefix(group)) for path, n in sums.items() if path.startswith(group) and n]
+    return [{"name": name, "contracts": n} for n, name in sorted(named, key=lambda each: (-each[0], each[1]))]
+
+
+def _moment(text: str | None) -> datetime | None:
+    return parse_moment(text, "syncJobs") if text else None
+
+
+def _iso(moment: datetime | str | None) -> str | None:
+    """Return a date as ISO 8601 in UTC; one that is text already stays as it is."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if isinstance(moment, datetime) else moment
