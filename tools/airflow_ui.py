@@ -8,6 +8,7 @@ import socket
 import time
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tools.mongod import free_port
@@ -38,7 +39,43 @@ def show_ui(stack: Stack, environment: dict[str, str]) -> None:
 
     :raises Failed: a part of it ended, or it is not healthy in time
     """
-    port = _port()
+    print("starting Airflow: about half a minute", flush=True)
+    ui = start_ui(stack, {**environment, "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True"}, port=_port())
+    print(
+        f"\nAirflow: {ui.address} (no login: everybody on this machine is admin)\n"
+        f"Where the sync is: {ui.address}/plugin/tender-sync (Tender sync in the navigation)\n"
+        f"MongoDB: {stack.mongod.uri} (database {stack.db.name})\n"
+        "Both DAGs are on and run at every full hour; the button with the triangle runs one now.\n"
+        "Ctrl-C ends everything; `make ui` brings it back with the same data.",
+        flush=True,
+    )
+    while True:
+        ui.check()
+        time.sleep(1)
+
+
+@dataclass(frozen=True)
+class Ui:
+    """Airflow's components at work, and the address of its UI."""
+
+    stack: Stack
+    address: str
+    parts: dict[str, subprocess.Popen[bytes]]
+
+    def check(self) -> None:
+        """Raise Failed if a part of it has ended."""
+        self.stack.check()
+        for name, process in self.parts.items():
+            if process.poll() is not None:
+                log = shown(self.stack.logs / f"{name}.log")
+                raise Failed(f"Airflow's {name} has ended by itself; the reason is in {log}")
+
+
+def start_ui(stack: Stack, environment: dict[str, str], port: int) -> Ui:
+    """Start Airflow on 127.0.0.1 and return when it is healthy; it ends with the stack.
+
+    :raises Failed: a part of it ended, or it is not healthy in time
+    """
     address = f"http://127.0.0.1:{port}"
     settings = {
         **environment,
@@ -46,28 +83,16 @@ def show_ui(stack: Stack, environment: dict[str, str]) -> None:
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__API__BASE_URL": address,  # tasks report to it; by default they would to port 8080
         "AIRFLOW__CORE__PARALLELISM": "4",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
     }
-    print("starting Airflow: about half a minute", flush=True)
-    parts = {}
-    for name, *options in _COMPONENTS:
-        parts[name] = stack.airflow(name, *options, log=f"{name}.log", **settings)
+    parts = {name: stack.airflow(name, *options, log=f"{name}.log", **settings) for name, *options in _COMPONENTS}
+    ui = Ui(stack, address, parts)
     deadline = time.monotonic() + _START_SECONDS
     while not _healthy(address):
-        _check(stack, parts)
+        ui.check()
         if time.monotonic() > deadline:
             raise Failed(f"Airflow is not healthy after {_START_SECONDS} s; its logs are in {shown(stack.logs)}")
         time.sleep(0.5)
-    print(
-        f"\nAirflow: {address} (no login: everybody on this machine is admin)\n"
-        f"MongoDB: {stack.mongod.uri} (database {stack.db.name})\n"
-        "Both DAGs are on and run at every full hour; the button with the triangle runs one now.\n"
-        "Ctrl-C ends everything; `make ui` brings it back with the same data.",
-        flush=True,
-    )
-    while True:
-        _check(stack, parts)
-        time.sleep(1)
+    return ui
 
 
 def _port() -> int:
@@ -87,11 +112,3 @@ def _healthy(address: str) -> bool:
     except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError):
         return False  # not yet
     return all(parts[name]["status"] == "healthy" for name in ("metadatabase", "scheduler", "dag_processor"))
-
-
-def _check(stack: Stack, parts: dict[str, subprocess.Popen[bytes]]) -> None:
-    stack.check()
-    for name, process in parts.items():
-        if process.poll() is not None:
-            log = shown(stack.logs / f"{name}.log")
-            raise Failed(f"Airflow's {name} has ended by itself; the reason is in {log}")

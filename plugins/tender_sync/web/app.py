@@ -75,7 +75,7 @@ def create_app(database: KeptDatabase | None = None) -> FastAPI:
     def api_overview() -> dict[str, Any]:
         now = datetime.now(UTC)
         with kept.opened() as db:
-            documents = {source: reading.source_documents(db, source) for source in SOURCES.values()}
+            documents = [reading.source_documents(db, source) for source in SOURCES.values()]
             buyers = reading.busiest_buyers(db)
         return overview(documents, buyers, now)
 

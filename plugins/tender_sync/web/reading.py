@@ -28,6 +28,7 @@ BUYERS_SHOWN = 12
 class SourceDocuments:
     """The documents of one source, newest first where there are several; None where there is none yet."""
 
+    source: Source
     job: dict[str, Any] | None
     runs: list[dict[str, Any]]
     months: list[dict[str, Any]]
@@ -43,6 +44,7 @@ def source_documents(db: Database[dict[str, Any]], source: Source) -> SourceDocu
     rejected = db["rejectedReleases"]
     without_raw = {"raw": 0, "rawZlib": 0}
     return SourceDocuments(
+        source,
         job=db["syncJobs"].find_one(mine, errors),
         runs=list(db["syncRuns"].find(mine).sort("startedAt", DESCENDING).limit(RUNS_SHOWN)),
         months=list(db["syncStats"].find(mine | {"month": {"$ne": MARK}}).sort("month", DESCENDING)),

@@ -39,13 +39,13 @@ _CREDENTIALS = re.compile(r"[^\s/@'\"]*:[^\s@'\"]*@")
 
 
 def overview(
-    documents: Mapping[Source, SourceDocuments], buyers: Iterable[Mapping[str, Any]], now: datetime
+    documents: Iterable[SourceDocuments], buyers: Iterable[Mapping[str, Any]], now: datetime
 ) -> dict[str, Any]:
     """Return everything on the page but raw releases."""
     return {
         "now": _iso(now),
         "refreshSeconds": REFRESH_SECONDS,
-        "sources": [source_view(source, found, now) for source, found in documents.items()],
+        "sources": [source_view(found, now) for found in documents],
         "buyers": [
             {
                 "name": str(buyer.get("name")),
@@ -57,8 +57,9 @@ def overview(
     }
 
 
-def source_view(source: Source, found: SourceDocuments, now: datetime) -> dict[str, Any]:
+def source_view(found: SourceDocuments, now: datetime) -> dict[str, Any]:
     """Return where one source is, what its runs did, and what is stored of it."""
+    source = found.source
     job = found.job or {}
     watermark = _moment(job.get("lastSyncedDate"))
     backfilling = job.get("backfillCompletedAt") is None

@@ -2,19 +2,23 @@
 import { el, number, svg } from "./dom.js";
 
 const HEIGHT = 100;
+// A few bars stand at the right, where the newest are, rather than as broad as the page.
+const LEAST_BARS = 30;
 
 // points: [{label, parts: [{name, n}], gap}]; parts are stacked, and named by the class that colours them.
 export function bars(title, points, { say = number, keys = [] } = {}) {
   if (!points.length) return figure(title, "", el("p", { class: "quiet" }, "nothing yet"));
   const sums = points.map((point) => point.parts.reduce((sum, part) => sum + part.n, 0));
   const most = Math.max(...sums, 1);
+  const slots = Math.max(points.length, LEAST_BARS);
   const chart = svg("svg", {
-    class: "bars", viewBox: `0 0 ${points.length} ${HEIGHT}`, preserveAspectRatio: "none", role: "img",
+    class: "bars", viewBox: `0 0 ${slots} ${HEIGHT}`, preserveAspectRatio: "none", role: "img",
     "aria-label": `${title}: ${points.length} bars, at most ${say(most)}`,
   });
-  points.forEach((point, at) => chart.append(bar(point, at, most, say)));
+  points.forEach((point, at) => chart.append(bar(point, slots - points.length + at, most, say)));
   const legend = keys.map((key) => el("span", { class: `key key-${key}` }, key));
-  const ends = el("figcaption", {}, el("span", {}, points[0].label), el("span", {}, points.at(-1).label));
+  const ends = el("figcaption", {}, el("span", {}, points.length < LEAST_BARS ? "" : points[0].label),
+    el("span", {}, points.at(-1).label));
   return figure(title, [legend, ` most ${say(most)}`], chart, ends);
 }
 
@@ -36,19 +40,19 @@ function bar(point, at, most, say) {
   return group;
 }
 
-// rows: [{name, contracts}], each with a bar as long as its share of the longest.
+// rows: [{name, contracts}], most first, each with a bar as long as its share of the first.
 export function ranking(title, rows, heading) {
-  const most = Math.max(...rows.map((row) => row.contracts), 1);
+  const most = Math.max(rows[0]?.contracts ?? 0, 1);
   const line = (row) => el("tr", {},
     el("td", {}, row.name),
     el("td", {}, svg("svg", { viewBox: "0 0 100 1", preserveAspectRatio: "none", "aria-hidden": "true" },
       svg("rect", { class: "track", width: 100, height: 1 }),
-      svg("rect", { class: "stored", width: (100 * row.contracts) / most, height: 1 }))),
+      svg("rect", { class: "stored", width: Math.min((100 * row.contracts) / most, 100), height: 1 }))),
     el("td", { class: "number" }, number(row.contracts)));
   return el("div", {},
     el("h3", {}, title),
     rows.length
-      ? el("table", {}, el("thead", {}, el("tr", {}, el("th", {}, heading), el("th"), el("th", { class: "number" }, "contracts"))),
+      ? el("table", { class: "ranking" }, el("thead", {}, el("tr", {}, el("th", {}, heading), el("th"), el("th", { class: "number" }, "contracts"))),
         el("tbody", {}, rows.map(line)))
       : el("p", { class: "quiet" }, "none stored yet"));
 }
