@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import re
 from typing import Any
+
+_PLAIN_NUMBER = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?|[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
 
 
 def members(value: object) -> list[Any]:
@@ -49,6 +53,26 @@ def identifier(value: object) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return text(value)
+
+
+def number(value: object) -> float | None:
+    """Return a JSON number, or a string that is plainly one ("12,500.00"), as a finite float."""
+    written = text(value)
+    if written is not None and _PLAIN_NUMBER.fullmatch(written):
+        value = written.replace(",", "")
+    elif isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found + 0.0 if math.isfinite(found) else None  # adding zero turns -0.0 into 0.0
+
+
+def any_true(value: object, *path: str) -> bool | None:
+    """Return True if any boolean at `path` is true, False if all are false, None if there is none."""
+    found = [flag for flag in walk(value, *path) if isinstance(flag, bool)]
+    return any(found) if found else None
 
 
 def texts(value: object, *path: str) -> list[str]:

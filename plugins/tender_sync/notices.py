@@ -54,7 +54,7 @@ _FAILED = frozenset({"unsuccessful", "cancelled"})
 # Establishment, modification and end of a dynamic market (the Procurement Act's list of notices). They are
 # tagged award and contract, but list the market's members (up to 127 "awards" without a value): nothing was
 # bought.
-_DYNAMIC_MARKETS = frozenset({"UK14", "UK15", "UK16"})
+DYNAMIC_MARKETS = frozenset({"UK14", "UK15", "UK16"})
 _NOTICE_TYPE = re.compile(r"UK[0-9]{1,2}")
 _DOCUMENTS = tuple((section, "documents") for section in ("planning", "tender", "awards", "contracts"))
 
@@ -62,13 +62,13 @@ _DOCUMENTS = tuple((section, "documents") for section in ("planning", "tender", 
 def map_stage(release: Mapping[str, Any]) -> Stage:
     """Return the stage of a release: by its tags, or by what it holds where no tag is known.
 
-    A release that holds a standing award is at the award stage even when tagged otherwise. Notices of dynamic
-    markets are at the tender stage, since nothing is awarded by them.
+    A release that holds a standing award or contract is at the award stage even when tagged otherwise. Notices
+    of dynamic markets are at the tender stage, since nothing is awarded by them.
     """
-    if notice_type(release) in _DYNAMIC_MARKETS:
+    if notice_type(release) in DYNAMIC_MARKETS:
         return "TENDER"
     stages = [_STAGE_OF_TAG[tag] for tag in tags(release) if tag in _STAGE_OF_TAG]
-    if "AWARD" in stages or (live_awards(release) and not _ending(release)):
+    if "AWARD" in stages or ((live_awards(release) or live_contracts(release)) and not _ending(release)):
         return "AWARD"
     if stages:
         return "TENDER" if "TENDER" in stages else "PLANNING"
@@ -85,7 +85,7 @@ def map_status(release: Mapping[str, Any]) -> Status:
     ending = _ending(release)
     if ending:
         return ending
-    if notice_type(release) in _DYNAMIC_MARKETS:
+    if notice_type(release) in DYNAMIC_MARKETS:
         return "CLOSED"
     if map_stage(release) == "AWARD":
         return _status_of_awards(release)
@@ -115,6 +115,11 @@ def _status_of_awards(release: Mapping[str, Any]) -> Status:
 def live_awards(release: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the awards that stand, those without a status included (376 of Procurement Act notices)."""
     return _not_failed(objects(release, "awards"))
+
+
+def contract_awards(release: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the awards that stand and award a contract: the members of a dynamic market were given none."""
+    return [] if notice_type(release) in DYNAMIC_MARKETS else live_awards(release)
 
 
 def live_contracts(release: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """OCDS release → contract: the document the web app reads.
 
-Each field has its function or its place in a table; the harder ones their module: `notices` (stage, status),
-`cpv`, `values`, `dates`, `parties`, `storable`. All of it is pure, and reads odd JSON as absent rather than
+Each field has its function, in the module of its kind: `notices` (stage, status), `cpv`, `values`, `timeline`,
+`parties`, `lots`, `documents`, `mechanism`, `terms`. All of it is pure, and reads odd JSON as absent rather than
 failing on it.
 """
 
@@ -15,13 +15,34 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 from urllib.parse import quote
 
 from tender_sync.cpv import cpv_codes, derive_sector_from_cpv
-from tender_sync.dates import parse_date
-from tender_sync.dig import identifier, line, text, texts, walk
+from tender_sync.dig import identifier, line, text, texts, walk, word
+from tender_sync.documents import MappedDocument, documents_of
 from tender_sync.errors import RejectedRelease
+from tender_sync.lots import MappedLot, lots_of, max_lots_bid_per_supplier
+from tender_sync.mechanism import Mechanism, contract_mechanism
 from tender_sync.notices import Stage, Status, map_stage, map_status, notice_documents, notice_type, regime
-from tender_sync.parties import UNKNOWN_BUYER, Buyer, buyer_of
+from tender_sync.parties import UNKNOWN_BUYER, AwardedSupplier, Buyer, BuyerContact, awarded_suppliers, buyer_of
 from tender_sync.storable import ensure_fits, storable
-from tender_sync.values import Basis, worth
+from tender_sync.terms import (
+    ContractType,
+    contract_type,
+    geographic_scope,
+    has_eu_funding,
+    procurement_method_details,
+    renewal,
+    submission_method,
+    submission_portal_url,
+    suitable_for,
+)
+from tender_sync.timeline import (
+    award_date,
+    contract_period,
+    deadline_date,
+    enquiry_period_end,
+    published_date,
+    tender_period_start,
+)
+from tender_sync.values import Basis, award_value, worth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,7 +59,7 @@ __all__ = [
 
 # Raise it with every change that gives any release another contract: it tells a stored contract that would
 # come out differently today from one that would not, though its release is the same.
-MAPPER_VERSION = 1
+MAPPER_VERSION = 2
 
 # The web app's model requires a title, as it does a buyer's name.
 UNTITLED = "Untitled"
@@ -50,8 +71,8 @@ class MappedContract(TypedDict):
     """What one release becomes; every field is always there, None or empty when nothing is said of it.
 
     Dates are aware, in UTC, cut to milliseconds. `valueMin` and `valueMax` bound what the notice is worth, in
-    `currency` and on the basis `valueBasis`; how they are found stands at `values.worth`. `valueBasis` is
-    None for Contracts Finder, which does not say. `releaseHash` is equal for releases of equal content.
+    `currency` and on the basis `valueBasis`, as do `awardValue` and the lots; how they are found stands at
+    `values.worth`. `valueBasis` is None for Contracts Finder, which does not say. `releaseHash` is equal for releases of equal content.
     """
 
     ocid: str | None
@@ -75,6 +96,30 @@ class MappedContract(TypedDict):
     deadlineDate: datetime | None
     noticeType: str | None
     regime: str | None
+    contractStartDate: datetime | None
+    contractEndDate: datetime | None
+    procurementMethod: str | None
+    procurementMethodDetails: str | None
+    contractMechanism: Mechanism | None
+    contractType: ContractType | None
+    submissionMethod: list[str]
+    submissionPortalUrl: str | None
+    buyerContact: BuyerContact | None
+    documents: list[MappedDocument]
+    lots: list[MappedLot]
+    lotCount: int
+    maxLotsBidPerSupplier: int | None
+    suitableForSme: bool | None
+    suitableForVco: bool | None
+    canRenew: bool | None
+    renewalDescription: str | None
+    geographicScope: str | None
+    hasEuFunding: bool | None
+    awardedSuppliers: list[AwardedSupplier]
+    awardDate: datetime | None
+    awardValue: float | None
+    tenderPeriodStart: datetime | None
+    enquiryPeriodEnd: datetime | None
     rawData: OcdsRelease
     releaseHash: str
     mapperVersion: int
@@ -95,6 +140,9 @@ def map_ocds_to_contract(release: object, source: str) -> MappedContract:
     buyer = buyer_of(raw)
     codes = cpv_codes(raw)
     stated = worth(raw)
+    lots = lots_of(raw, stated)
+    period = contract_period(raw)
+    extension = renewal(raw)
     contract = MappedContract(
         ocid=text(raw.get("ocid")),
         noticeId=notice_id,
@@ -113,10 +161,34 @@ def map_ocds_to_contract(release: object, source: str) -> MappedContract:
         valueMax=stated.high,
         valueBasis=publisher.basis(stated.basis),
         currency=stated.currency,
-        publishedDate=_published_date(raw),
-        deadlineDate=_deadline_date(raw),
+        publishedDate=published_date(raw),
+        deadlineDate=deadline_date(raw),
         noticeType=notice_type(raw),
         regime=publisher.regime(raw),
+        contractStartDate=period.start,
+        contractEndDate=period.end,
+        procurementMethod=word(raw, "tender", "procurementMethod"),
+        procurementMethodDetails=procurement_method_details(raw),
+        contractMechanism=contract_mechanism(raw),
+        contractType=contract_type(raw),
+        submissionMethod=submission_method(raw),
+        submissionPortalUrl=submission_portal_url(raw),
+        buyerContact=buyer.contact,
+        documents=documents_of(raw),
+        lots=lots,
+        lotCount=len(lots),
+        maxLotsBidPerSupplier=max_lots_bid_per_supplier(raw),
+        suitableForSme=suitable_for(raw, "sme"),
+        suitableForVco=suitable_for(raw, "vcse"),
+        canRenew=extension.possible,
+        renewalDescription=extension.description,
+        geographicScope=geographic_scope(raw),
+        hasEuFunding=has_eu_funding(raw),
+        awardedSuppliers=awarded_suppliers(raw),
+        awardDate=award_date(raw),
+        awardValue=award_value(raw, stated),
+        tenderPeriodStart=tender_period_start(raw),
+        enquiryPeriodEnd=enquiry_period_end(raw),
         rawData=raw,
         releaseHash=_release_hash(raw),
         mapperVersion=MAPPER_VERSION,
@@ -212,25 +284,6 @@ def _source_url(release: OcdsRelease, notice_id: str, publisher: _Publisher) -> 
     matches = [page.fullmatch(text(document.get("url")) or "") for document in notice_documents(release)]
     published = [match[1] for match in matches if match]
     return base + quote(own if own in published or not published else published[-1], safe="")
-
-
-def _published_date(release: OcdsRelease) -> datetime | None:
-    """Return the date of the release, or of the notice among its documents."""
-    dates = [release.get("date"), *(document.get("datePublished") for document in notice_documents(release))]
-    return next((found for found in map(parse_date, dates) if found), None)
-
-
-def _deadline_date(release: OcdsRelease) -> datetime | None:
-    """Return the end of the tender period or, for two-stage procedures, the deadline to express interest.
-
-    Two-stage procedures have no tender period. `enquiryPeriod.endDate` closes questions and is never the
-    deadline.
-    """
-    dates = [
-        *walk(release, "tender", "tenderPeriod", "endDate"),
-        *walk(release, "tender", "expressionOfInterestDeadline"),
-    ]
-    return next((found for date in dates if (found := parse_date(date, end_of_day=True))), None)
 
 
 def _first(

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
-from tender_sync.dig import first_text, identifier, line, objects, texts
+from tender_sync.dig import first_text, identifier, line, objects, text, texts
+from tender_sync.links import web_address
+from tender_sync.notices import contract_awards, live_contracts, map_stage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 UNKNOWN_BUYER = "Unknown"
+
+
+class BuyerContact(TypedDict):
+    """Whom the notice names to write to or call; a missing part is None."""
+
+    name: str | None
+    email: str | None
+    telephone: str | None
+
+
+class AwardedSupplier(TypedDict):
+    """One supplier a contract was awarded to, with the publisher's id."""
+
+    name: str
+    supplierId: str | None
 
 
 class Buyer(NamedTuple):
@@ -27,10 +44,18 @@ class Buyer(NamedTuple):
     @property
     def website(self) -> str | None:
         """The organisation's web address, if it is one a browser should open."""
-        found = first_text(self.party, ("details", "url"), ("contactPoint", "url")) or ""
-        if found.lower().startswith("www."):
-            found = f"https://{found}"
-        return found if found.lower().startswith(("https://", "http://")) else None
+        return web_address(first_text(self.party, ("details", "url"), ("contactPoint", "url")))
+
+    @property
+    def contact(self) -> BuyerContact | None:
+        """The contact point, the first that says anything; None when none does."""
+        for point in (*objects(self.party, "contactPoint"), *objects(self.party, "additionalContactPoints")):
+            found = BuyerContact(
+                name=line(point.get("name")), email=text(point.get("email")), telephone=line(point.get("telephone"))
+            )
+            if any(found.values()):
+                return found
+        return None
 
 
 def buyer_of(release: Mapping[str, Any]) -> Buyer:
@@ -46,6 +71,24 @@ def buyer_of(release: Mapping[str, Any]) -> Buyer:
         return Buyer(_id(party), _name(party), party)
     party = _same_organisation(named, [*candidates, *objects(release, "parties")])
     return Buyer(_id(named) or _id(party), _name(named) or _name(party), party)
+
+
+def awarded_suppliers(release: Mapping[str, Any]) -> list[AwardedSupplier]:
+    """Return the suppliers of the standing awards, each once, in document order.
+
+    Where a later notice (a change, an end) repeats no award, the parties in the role. A supplier without a name
+    in the award (one was `null`) has that of its party, or is left out.
+    """
+    parties = objects(release, "parties")
+    named = objects([*contract_awards(release), *live_contracts(release)], "suppliers")
+    if not named and map_stage(release) == "AWARD" and not objects(release, "awards"):
+        named = parties_with_role(release, "supplier")
+    found: dict[str, AwardedSupplier] = {}
+    for supplier in named:
+        key, name = _id(supplier), _name(supplier) or _name(_same_organisation(supplier, parties))
+        if name:
+            found.setdefault(key or name, AwardedSupplier(name=name, supplierId=key))
+    return list(found.values())
 
 
 def parties_with_role(release: Mapping[str, Any], role: str) -> list[dict[str, Any]]:

@@ -6,8 +6,8 @@ import math
 import re
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from tender_sync.dig import objects, text
-from tender_sync.notices import live_awards, live_contracts
+from tender_sync.dig import identifier, number, objects, text, walk, word
+from tender_sync.notices import contract_awards, live_awards, live_contracts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +17,6 @@ Basis = Literal["net", "gross"]
 # `amount` is without VAT, `amountGross` (Find a Tender's extension, Procurement Act notices only) with it.
 # Net first: old-regime notices and Contracts Finder have only `amount`, so amounts stay comparable.
 _FIELDS: Mapping[Basis, str] = {"net": "amount", "gross": "amountGross"}
-_PLAIN_NUMBER = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?|[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
@@ -32,69 +31,179 @@ class Worth(NamedTuple):
     currency: str | None
     basis: Basis | None
 
-
-class _Amounts(NamedTuple):
-    amounts: list[float]
-    currency: str | None
-    basis: Basis
+    def of(self, part: Mapping[str, Any]) -> Worth:
+        """Return what a part of it (a lot) says it is worth on the same basis, in the part's own currency."""
+        field = _FIELDS[self.basis] if self.basis else ""
+        stated = ((_amount(value.get(field)), _currency(value.get("currency"))) for value in objects(part, "value"))
+        return next((Worth(a, a, currency, self.basis) for a, currency in stated if a is not None), NOTHING_STATED)
 
 
 NOTHING_STATED = Worth(None, None, None, None)
 
 
+class _Stated(NamedTuple):
+    """One value object, and the lots it is for (none where that is not said)."""
+
+    value: dict[str, Any]
+    lots: frozenset[str]
+
+
+class _Place(NamedTuple):
+    """The values that stand in one place, and those that bound them from below."""
+
+    values: list[_Stated]
+    floor: list[_Stated]
+
+
+class _Amount(NamedTuple):
+    amount: float
+    lots: frozenset[str]
+
+
+class _Amounts(NamedTuple):
+    amounts: list[_Amount]
+    currency: str | None
+    basis: Basis
+
+
 def worth(release: Mapping[str, Any]) -> Worth:
     """Return what a release says it is worth, from the first place that states an amount.
 
-    The places, in order: the tender's value, its lots', the awards', the contracts', and what ended contracts
-    came to. Award notices of Find a Tender state it only in awards (UK6) or contracts (UK7, old regime), and
-    31 of 200 Contracts Finder releases only in an award. Failed awards and cancelled contracts do not count.
+    The places, in order: the tender's value, its lots', its framework agreement's; the awards', the
+    contracts', what ended contracts came to; the budget, and the bids. Award notices of Find a Tender state it
+    only in awards (UK6) or contracts (UK7, old regime), and 31 of 200 Contracts Finder releases only in an
+    award. Failed awards and cancelled contracts do not count.
 
     - The tender's value is the upper end; `tender.minValue` (Contracts Finder) the lower one. A lower end
-      alone stays without an upper one.
-    - Several lots, awards or contracts: the upper end is their sum, the lower one the largest of them.
-      Separate lots add up, whereas the suppliers of a framework are each given the same money; notices do not
-      tell the two apart.
+      alone stays without an upper one. Old-regime awards may state the lowest and highest bid instead.
+    - Amounts for different lots add up. Of several for the same lot, or for no lot that is named, the lower
+      end is the largest and the upper end their sum: several contracts add up, whereas the suppliers of a
+      framework may each be given the same money, and notices do not tell the two apart.
     - Amounts of one currency only, pounds before others (a lot in AED stands beside a tender in GBP), and of
-      one basis only, the one that more of them state, net when equal.
+      one basis only: the one that more of them state, when equal the one more of the lots state, then net.
     - Positive amounts go first: 0 is mostly put in for "not said", and is kept only where nothing else is
       stated anywhere. Negative and infinite amounts are no amounts.
     """
-    floor = _choose(objects(release, "tender", "minValue"), _not_negative)
+    places = list(_places(release))
+    preferred = _more_frequent(_lots(release))
     for usable in (_positive, _not_negative):
-        for place, values in enumerate(_places(release)):
-            chosen = _choose(values, usable)
+        for place in places:
+            chosen = _choose(place.values, usable, preferred)
             if chosen:
-                low, high = max(chosen.amounts), _total(chosen.amounts)
-                if place == 0 and floor and floor[1:] == chosen[1:]:
-                    low = min(low, *floor.amounts)
-                return Worth(low, high, chosen.currency, chosen.basis)
-    return Worth(max(floor.amounts), None, floor.currency, floor.basis) if floor else NOTHING_STATED
+                floor = _choose(place.floor, _not_negative, chosen.basis)
+                low, high = _largest_of_each_lot(chosen.amounts), _total([a.amount for a in chosen.amounts])
+                if floor and floor[1:] == chosen[1:]:
+                    low = min(low, *(each.amount for each in floor.amounts))
+                return Worth(min(low, high), high, chosen.currency, chosen.basis)
+    floor = _choose(places[0].floor, _not_negative, preferred)
+    return Worth(floor.amounts[0].amount, None, floor.currency, floor.basis) if floor else NOTHING_STATED
 
 
-def _places(release: Mapping[str, Any]) -> Iterator[list[dict[str, Any]]]:
-    yield objects(release, "tender", "value")[:1]
-    yield objects(release, "tender", "lots", "value")
-    yield objects(live_awards(release), "value")
+def award_value(release: Mapping[str, Any], stated: Worth) -> float | None:
+    """Return the sum of the standing awards (of the contracts where awards have no value), as `stated` counts.
+
+    Only amounts in its currency and on its basis are added up. Members of dynamic markets are given nothing.
+    """
+    places = (contract_awards(release), live_contracts(release))
+    for usable in (_positive, _not_negative):
+        for place in places:
+            amounts = [
+                amount
+                for value in objects(place, "value")
+                for basis, field in _FIELDS.items()
+                if (_currency(value.get("currency")), basis) == (stated.currency, stated.basis)
+                and (amount := _amount(value.get(field))) is not None
+                and usable(amount)
+            ]
+            if amounts:
+                return _total(amounts)
+    return None
+
+
+def _places(release: Mapping[str, Any]) -> Iterator[_Place]:
     contracts = live_contracts(release)
-    yield objects(contracts, "value")
-    yield objects(contracts, "implementation", "finalValue")
+    budget = objects(release, "planning", "budget")
+    bids = objects(release, "bids", "statistics")
+    yield _Place(
+        _together(objects(release, "tender", "value")[:1]), _together(objects(release, "tender", "minValue")[:1])
+    )
+    yield _Place(_apart(_lots(release)), [])
+    yield _Place(_together(objects(release, "tender", "techniques", "frameworkAgreement", "value")), [])
+    yield _Place(_by_lot(live_awards(release), "value"), [])
+    yield _Place(_by_lot(_with_lots_of_awards(contracts, release), "value"), [])
+    yield _Place(_by_lot(contracts, "implementation", "finalValue"), [])
+    yield _Place(_together(objects(budget, "amount")), [])
+    yield _Place(_apart(objects(budget, "budgetBreakdown", "amount")), [])
+    yield _Place(_bids(bids, "highestvalidbidvalue"), _bids(bids, "lowestvalidbidvalue"))
 
 
-def _choose(values: list[dict[str, Any]], usable: Callable[[float], bool]) -> _Amounts | None:
-    """Return the usable amounts of one currency and one basis, or None when there are none."""
-    stated: list[tuple[str | None, Basis, float]] = [
-        (_currency(value.get("currency")), basis, amount)
-        for value in values
-        for basis, field in _FIELDS.items()
-        if (amount := _amount(value.get(field))) is not None and usable(amount)
+def _lots(release: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return objects(release, "tender", "lots", "value")
+
+
+def _together(values: list[dict[str, Any]]) -> list[_Stated]:
+    return [_Stated(value, frozenset()) for value in values]
+
+
+def _apart(values: list[dict[str, Any]]) -> list[_Stated]:
+    """Return values each of which is for something else: lots, years of a budget."""
+    return [_Stated(value, frozenset({str(place)})) for place, value in enumerate(values)]
+
+
+def _by_lot(parts: list[dict[str, Any]], *path: str) -> list[_Stated]:
+    return [_Stated(value, _related_lots(part)) for part in parts for value in objects(part, *path)]
+
+
+def _with_lots_of_awards(contracts: list[dict[str, Any]], release: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return contracts with the lots of the awards they follow: only awards name them."""
+    awards = {identifier(award.get("id")): award.get("relatedLots") for award in objects(release, "awards")}
+    return [{"relatedLots": awards.get(identifier(each.get("awardID"))), **each} for each in contracts]
+
+
+def _related_lots(part: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(found for lot in walk(part, "relatedLots") if (found := identifier(lot)))
+
+
+def _bids(statistics: list[dict[str, Any]], measure: str) -> list[_Stated]:
+    found = [each for each in statistics if word(each, "measure") == measure]
+    return [
+        _Stated(
+            {"amount": each.get("value"), "currency": each.get("currency")}, frozenset({str(each.get("relatedLot"))})
+        )
+        for each in found
     ]
-    if not stated:
+
+
+def _choose(stated: list[_Stated], usable: Callable[[float], bool], preferred: Basis) -> _Amounts | None:
+    """Return the usable amounts of one currency and one basis, or None when there are none."""
+    found: list[tuple[str | None, Basis, _Amount]] = [
+        (_currency(each.value.get("currency")), basis, _Amount(amount, each.lots))
+        for each in stated
+        for basis, field in _FIELDS.items()
+        if (amount := _amount(each.value.get(field))) is not None and usable(amount)
+    ]
+    if not found:
         return None
-    currencies = [currency for currency, _, _ in stated]
+    currencies = [currency for currency, _, _ in found]
     currency = "GBP" if "GBP" in currencies else currencies[0]
-    by_basis = {basis: [a for c, b, a in stated if (c, b) == (currency, basis)] for basis in _FIELDS}
-    basis = max(by_basis, key=lambda name: len(by_basis[name]))  # the first of equals, and net is first
+    by_basis = {basis: [a for c, b, a in found if (c, b) == (currency, basis)] for basis in _FIELDS}
+    basis = max(by_basis, key=lambda name: (len(by_basis[name]), name == preferred))
     return _Amounts(by_basis[basis], currency, basis)
+
+
+def _more_frequent(values: list[dict[str, Any]]) -> Basis:
+    counted = {basis: sum(_amount(v.get(field)) is not None for v in values) for basis, field in _FIELDS.items()}
+    return max(counted, key=lambda basis: counted[basis])  # the first of equals, and net is first
+
+
+def _largest_of_each_lot(amounts: list[_Amount]) -> float:
+    """Return the sum over lots of each one's largest amount; amounts whose lots overlap count as one lot's."""
+    groups: list[_Amount] = []
+    for amount, lots in amounts:
+        joined = [group for group in groups if group.lots & lots or not (group.lots or lots)]
+        groups = [group for group in groups if group not in joined]
+        groups.append(_Amount(max([amount, *(g.amount for g in joined)]), lots.union(*(g.lots for g in joined))))
+    return _total([group.amount for group in groups])
 
 
 def _total(amounts: list[float]) -> float:
@@ -112,17 +221,8 @@ def _not_negative(amount: float) -> bool:
 
 
 def _amount(value: object) -> float | None:
-    """Return a JSON number, or a string that is plainly one ("12,500.00"), as a finite float."""
-    written = text(value)
-    if written is not None and _PLAIN_NUMBER.fullmatch(written):
-        value = float(written.replace(",", ""))
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        amount = float(value)
-    except OverflowError:
-        return None
-    return amount + 0.0 if math.isfinite(amount) else None  # adding zero turns -0.0 into 0.0
+    amount = number(value)
+    return amount if amount is not None and amount >= 0 else None
 
 
 def _currency(value: object) -> str | None:

@@ -13,10 +13,13 @@ from pathlib import Path
 import pytest
 
 from tender_sync.ocds import map_ocds_to_contract
+from tests.invariants import assert_invariants
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NOTICES = Path(os.environ.get("TENDER_NOTICES_DIR") or REPOSITORY.parent / "shared" / "notices")
 FOLDERS = {"find_a_tender": "FIND_A_TENDER", "contracts_finder": "CONTRACTS_FINDER"}
+# A contract's value may be published as the lowest and highest bid alone.
+AMOUNTS = ('"amount": ', '"amountGross": ', "highestValidBidValue")
 FILES = [(path, source) for folder, source in FOLDERS.items() for path in sorted((NOTICES / folder).rglob("*.json"))]
 
 
@@ -35,6 +38,7 @@ if FILES:  # defined only then: an empty parametrisation would be a skipped test
     def test_published_notices(path, source):
         for release in releases_of(path):
             contract = map_ocds_to_contract(release, source)
+            assert_invariants(contract)
             assert_published(release, contract)
 
     def assert_published(release, contract):
@@ -47,9 +51,9 @@ if FILES:  # defined only then: an empty parametrisation would be a skipped test
         assert json.dumps(contract["rawData"]) == dumped.replace(": Infinity", ': "Infinity"'), known
         assert bool(contract["cpvCodes"]) == ('"scheme": "CPV"' in dumped), known
         assert (contract["sector"] is None) == (contract["cpvCodes"] == []), known
-        assert (contract["valueMax"] is not None) == ('"amount": ' in dumped or '"amountGross": ' in dumped), known
+        assert (contract["valueMax"] is not None) == any(k in dumped for k in AMOUNTS), known
         deadline = release["tender"].get("tenderPeriod", {}).get("endDate")
-        deadline = deadline or release["tender"].get("expressionOfInterestDeadline")
+        deadline = deadline or release["tender"].get("expressionOfInterestDeadline") or '"IV.2.2)"' in dumped or None
         assert (contract["deadlineDate"] is not None) == (deadline is not None), known
         assert contract["valueMin"] is None or contract["valueMin"] <= contract["valueMax"], known
         assert (contract["noticeType"] is not None) == (contract["regime"] == "UKPGA"), known

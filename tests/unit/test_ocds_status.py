@@ -116,6 +116,7 @@ CASES = {
         "CLOSED",
     ),
     "tagged tender, but awarded": (release(["tender"], "active", awards=["active"]), "AWARD", "AWARDED"),
+    "tagged tender, but contracted": (release(["tender"], "active", contracts=["active"]), "AWARD", "AWARDED"),
     "no tag, awarded": (release(None, "complete", awards=["active"]), "AWARD", "AWARDED"),
     "no tag, planned": (release([], "planned"), "PLANNING", "OPEN"),
     "no tag, nothing": (release(None), "TENDER", "CLOSED"),

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from tender_sync.values import NOTHING_STATED, worth
+from tender_sync.values import NOTHING_STATED, award_value, worth
 
 GBP = {"currency": "GBP"}
 
@@ -33,6 +33,16 @@ def awards(*values, status="active"):
 
 def contracts(*values):
     return {"contracts": [{"value": value} for value in values]}
+
+
+def for_lots(*stated):
+    """Return awards, each with its value and its lots, one letter a lot."""
+    return {"awards": [{"id": n, "value": value, "relatedLots": list(lots)} for n, (value, lots) in enumerate(stated)]}
+
+
+def bids(highest, lowest):
+    measures = {"highestValidBidValue": highest, "lowestValidBidValue": lowest, "bids": 4}
+    return {"bids": {"statistics": [{"measure": m, "value": v, "relatedLot": "1", **GBP} for m, v in measures.items()]}}
 
 
 CASES = {
@@ -78,7 +88,7 @@ CASES = {
     ),
     "lots where the tender has none": (
         tender(lots=[{"value": net(1.1)}, {"value": net(2.2)}]),
-        2.2,
+        3.3,
         3.3,
         "GBP",
         "net",
@@ -116,6 +126,44 @@ CASES = {
 }
 
 
+CASES |= {
+    "awards of different lots add up": (for_lots((net(10), "1"), (net(30), "2")), 40, 40, "GBP", "net"),
+    "awards of one lot may be given the same money": (
+        for_lots((net(10), "1"), (net(30), "1"), (net(5), "2")),
+        35,
+        45,
+        "GBP",
+        "net",
+    ),
+    "awards whose lots overlap": (for_lots((net(9), "12"), (net(8), "23"), (net(7), "3")), 9, 24, "GBP", "net"),
+    "contracts are for the lots of their awards": (
+        for_lots((None, "1"), (None, "2")) | {"contracts": [{"awardID": n, "value": net(5)} for n in (0, 1)]},
+        10,
+        10,
+        "GBP",
+        "net",
+    ),
+    "the basis of the lots, where the tender states both": (
+        tender(value=both(100, 120), lots=[{"value": gross(60)}, {"value": gross(60)}]),
+        120,
+        120,
+        "GBP",
+        "gross",
+    ),
+    "a framework agreement's": (tender(techniques={"frameworkAgreement": {"value": net(8)}}), 8, 8, "GBP", "net"),
+    "a budget": ({"planning": {"budget": {"amount": net(8)}}}, 8, 8, "GBP", "net"),
+    "a budget by years": (
+        {"planning": {"budget": {"budgetBreakdown": [{"amount": net(8)}, {"amount": net(9)}]}}},
+        17,
+        17,
+        "GBP",
+        "net",
+    ),
+    "the lowest and the highest bid": (bids(highest=9.0, lowest=7.0), 7, 9, "GBP", "net"),
+    "bids go last": (bids(highest=9.0, lowest=7.0) | awards(net(8)), 8, 8, "GBP", "net"),
+}
+
+
 @pytest.mark.parametrize(("given", "low", "high", "currency", "basis"), CASES.values(), ids=CASES)
 def test_worth(given, low, high, currency, basis):
     assert worth(given) == (low, high, currency, basis)
@@ -142,3 +190,35 @@ def test_amounts_are_floats_so_that_one_field_has_one_type():
 def test_minus_zero_is_zero():
     found = worth(tender(value=net(-0.0)))
     assert [math.copysign(1, end) for end in (found.low, found.high)] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("release", "total"),
+    [
+        (awards(net(10), net(30)), 40),
+        (awards(net(0.1), net(0.2)), 0.3),
+        (awards(net(0), net(30)), 30),
+        (awards(net(0)), 0),
+        (tender(value=net(99)) | awards(net(30)), 30),
+        (contracts(net(10), net(5)), 15),
+        (awards(net(10)) | contracts(net(11)), 10),
+        (awards(None) | contracts(gross(12)), 12),
+        # on the contract's basis and in its currency, or not at all
+        (awards(both(10, 12), gross(24)), 36),
+        (tender(value=net(99)) | awards(gross(12)), None),
+        (tender(value=net(99)) | awards({"amount": 5, "currency": "EUR"}), None),
+        (awards(net(5), {"amount": 5, "currency": "EUR"}), 5),
+        (awards(net(9), status="unsuccessful"), None),
+        ({"contracts": [{"implementation": {"finalValue": net(7)}}]}, None),
+        (tender(value=net(99)), None),
+        ({}, None),
+    ],
+)
+def test_award_value(release, total):
+    assert award_value(release, worth(release)) == total
+
+
+def test_members_of_a_dynamic_market_are_awarded_nothing():
+    document = {"id": "1", "documentType": "awardNotice", "noticeType": "UK15"}
+    market = {"id": "1", "awards": [{"value": net(5), "documents": [document]}]}
+    assert award_value(market, worth(market)) is None

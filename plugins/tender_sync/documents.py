@@ -1,0 +1,62 @@
+"""The documents of a notice: the notice itself, its attachments, and what it links to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from tender_sync.dates import parse_date
+from tender_sync.dig import identifier, line, objects, text
+from tender_sync.links import web_address
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+_PLACES = (
+    ("planning", "documents"),
+    ("tender", "documents"),
+    ("awards", "documents"),
+    ("contracts", "documents"),
+    ("contracts", "implementation", "documents"),
+)
+
+
+class MappedDocument(TypedDict):
+    """One document. `url` opens in a browser or is None: a third of Find a Tender's have none to open."""
+
+    id: str | None
+    documentType: str | None
+    title: str | None
+    description: str | None
+    url: str | None
+    datePublished: datetime | None
+    format: str | None
+
+
+def documents_of(release: Mapping[str, Any]) -> list[MappedDocument]:
+    """Return the documents of a release in its order, each once.
+
+    Every award of a notice repeats the notice's own document: 62 times in one of them.
+    """
+    found: list[MappedDocument] = []
+    seen = set()
+    for place in _PLACES:
+        for document in objects(release, *place):
+            mapped = _map(document)
+            content = tuple(mapped.values())
+            if any(content) and content not in seen:
+                seen.add(content)
+                found.append(mapped)
+    return found
+
+
+def _map(document: Mapping[str, Any]) -> MappedDocument:
+    return MappedDocument(
+        id=identifier(document.get("id")),
+        documentType=text(document.get("documentType")),
+        title=line(document.get("title")),
+        description=text(document.get("description")),
+        url=web_address(document.get("url")),
+        datePublished=parse_date(document.get("datePublished")),
+        format=text(document.get("format")),
+    )

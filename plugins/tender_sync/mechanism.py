@@ -1,0 +1,110 @@
+"""How a contract comes about: by itself, or through a framework agreement or dynamic market (formerly DPS)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Literal
+
+from tender_sync.dig import any_true, first_text, objects, texts
+from tender_sync.notices import DYNAMIC_MARKETS, map_stage, notice_type
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Mechanism = Literal["standard", "dps", "framework", "call_off_dps", "call_off_framework"]
+
+_DPS = r"dynamic (?:purchasing system|market)s?|\bDPS\b"
+_FRAMEWORK = r"\bframework(?: agreement)?s?\b"
+_IS_DPS = re.compile(_DPS, re.IGNORECASE)
+_IS_FRAMEWORK = re.compile(_FRAMEWORK, re.IGNORECASE)
+_CALL_OFF = re.compile(r"\bcall(?:ed|ing)?[- ]?offs?\b|\b(?:mini|further)[- ]?competition\b", re.IGNORECASE)
+# "A further competition … under … DPS", "awarded via framework agreement", "direct award from a framework"; not
+# what a new framework will be used for ("mini competitions will be issued").
+_WAS_CALLED_OFF = re.compile(
+    r"\b(?:(?:mini|further)[- ]competition\b(?! will| may| can| shall)[^.]{0,120}?"
+    r"\b(?:under|via|using|against|from|through)"
+    r"|call(?:ed|ing)?[- ]off (?:under|from)|(?:direct award|awarded) (?:under|via|from|through))"
+    rf"\b[^.]{{0,120}}?(?:{_DPS}|{_FRAMEWORK})",
+    re.IGNORECASE,
+)
+_SETS_UP = re.compile(
+    r"\b(?:establish|establishing|set up|setting up|renewal of|create|creating|join) (?:an?|the|its|our) "
+    rf"(?:[\w-]+ ){{0,4}}(?:{_DPS}|{_FRAMEWORK})",
+    re.IGNORECASE,
+)
+# "Care at Home Framework", "Framework for …", "Framework Agreement …"; not "Insurance for Framework Housing
+# Association", nor frameworks of other kinds.
+_NAMES_FRAMEWORK = re.compile(
+    r"\bframework agreements?\b"
+    r"|(?<!regulatory )(?<!competency )(?<!outcomes )(?<!assurance )\bframework(?: for\b|\s*(?:$|[^\w\s]))",
+    re.IGNORECASE,
+)
+_MARKET_NOTICES = DYNAMIC_MARKETS | {"UK13"}
+_PROCEDURE = ("procurementMethod", "procurementMethodDetails", "lots", "items", "value")
+
+
+def contract_mechanism(release: Mapping[str, Any]) -> Mechanism | None:
+    """Return the mechanism by what is published as data, else by the title or, without one of the Act, the description.
+
+    - `procurementMethodDetails` names a call-off: "Call-off from a dynamic purchasing system" (Contracts
+      Finder), "Award under framework" (Procurement Act).
+    - Dynamic market notices (UK13 to UK16) and `techniques` set one up. But an old-regime award under a
+      dynamic purchasing system carries the same flag; there the text tells.
+    - `relatedProcesses` leads to the framework that a contract was called off from.
+    - Contracts Finder has no field for setting one up, and Find a Tender's is left out at times beside a title
+      that names one (3 of 436 notices of the Act). Descriptions of the Act's notices are not asked.
+
+    None where the notice describes no procurement (terminations, changes, corrigenda).
+    """
+    details = first_text(release, ("tender", "procurementMethodDetails")) or ""
+    dynamic = bool(_IS_DPS.search(details))
+    if _CALL_OFF.search(details) or _IS_FRAMEWORK.search(details):
+        return "call_off_dps" if dynamic else "call_off_framework"
+    if dynamic or notice_type(release) in _MARKET_NOTICES or _uses(release, "DynamicPurchasingSystem"):
+        return "call_off_dps" if _called_off_from(release) == "call_off_dps" else "dps"
+    if _uses(release, "FrameworkAgreement"):
+        return "framework"
+    related = {name.lower() for name in texts(release, "relatedProcesses", "relationship")}
+    if any("dynamic" in name for name in related):
+        return "call_off_dps"
+    if "framework" in related:
+        return "call_off_framework"
+    told = _called_off_from(release) or _named(release) or _set_up_by(release)
+    described = any(tender.get(field) for tender in objects(release, "tender") for field in _PROCEDURE)
+    return told or ("standard" if described else None)
+
+
+def _uses(release: Mapping[str, Any], technique: str) -> bool:
+    """Tell whether `techniques`, of the tender or a lot, has the technique's flag."""
+    places = (("tender", "techniques"), ("tender", "lots", "techniques"))
+    return any(any_true(release, *place, f"has{technique}") for place in places)
+
+
+def _called_off_from(release: Mapping[str, Any]) -> Mechanism | None:
+    """Return the call-off that an award notice tells of in its texts."""
+    if notice_type(release) or map_stage(release) != "AWARD":
+        return None
+    found = _told(release, _WAS_CALLED_OFF)
+    return None if found is None else "call_off_dps" if _IS_DPS.search(found) else "call_off_framework"
+
+
+def _set_up_by(release: Mapping[str, Any]) -> Mechanism | None:
+    """Return what a description says is being set up."""
+    found = None if notice_type(release) else _told(release, _SETS_UP)
+    return None if found is None else "dps" if _IS_DPS.search(found) else "framework"
+
+
+def _told(release: Mapping[str, Any], pattern: re.Pattern[str]) -> str | None:
+    told = texts(release, "tender", "title") + texts(release, "tender", "description") + texts(release, "description")
+    return next((found[0] for each in told if (found := pattern.search(each))), None)
+
+
+def _named(release: Mapping[str, Any]) -> Mechanism | None:
+    """Return what a title names: a dynamic purchasing system or a framework, or a call-off from one."""
+    title = first_text(release, ("tender", "title"), ("title",)) or ""
+    called_off = bool(_CALL_OFF.search(title))
+    if _IS_DPS.search(title):
+        return "call_off_dps" if called_off else "dps"
+    if _IS_FRAMEWORK.search(title) if called_off else _NAMES_FRAMEWORK.search(title):
+        return "call_off_framework" if called_off else "framework"
+    return None

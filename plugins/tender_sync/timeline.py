@@ -1,0 +1,101 @@
+"""The dates of a procurement: published, questions, bids, award, contract."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tender_sync.dates import parse_date
+from tender_sync.dig import objects, text, walk
+from tender_sync.notices import contract_awards, live_awards, live_contracts, notice_documents
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+# Where the old rules' corrigendum says which of the notice's times it moves: section IV.2.2 of the standard
+# forms is the "time limit for receipt of tenders or requests to participate".
+_DEADLINE_SECTION = "IV.2.2"
+
+
+class Period(NamedTuple):
+    """From the earliest start to the latest end that are stated; either end may be missing."""
+
+    start: datetime | None
+    end: datetime | None
+
+
+def published_date(release: Mapping[str, Any]) -> datetime | None:
+    """Return the date of the release, or of the notice among its documents."""
+    return _first([release.get("date"), *(document.get("datePublished") for document in notice_documents(release))])
+
+
+def deadline_date(release: Mapping[str, Any]) -> datetime | None:
+    """Return the end of the tender period or, for two-stage procedures, the deadline to express interest.
+
+    Two-stage procedures have no tender period. A corrigendum of the old rules has neither, but the new time
+    among its changes. `enquiryPeriod.endDate` closes questions and is never the deadline.
+    """
+    return _first(
+        [
+            *walk(release, "tender", "tenderPeriod", "endDate"),
+            *walk(release, "tender", "expressionOfInterestDeadline"),
+            *_corrected_deadlines(release),
+        ],
+        end_of_day=True,
+    )
+
+
+def tender_period_start(release: Mapping[str, Any]) -> datetime | None:
+    """Return the day from which bids are taken; neither publisher has been seen to state it."""
+    return _first(walk(release, "tender", "tenderPeriod", "startDate"))
+
+
+def enquiry_period_end(release: Mapping[str, Any]) -> datetime | None:
+    """Return the time after which no more questions are answered."""
+    return _first(walk(release, "tender", "enquiryPeriod", "endDate"), end_of_day=True)
+
+
+def award_date(release: Mapping[str, Any]) -> datetime | None:
+    """Return the day of the first standing award, or the first signature where no award is dated (UK7, old rules)."""
+    for dates in (walk(contract_awards(release), "date"), walk(live_contracts(release), "dateSigned")):
+        found = [date for date in map(parse_date, dates) if date]
+        if found:
+            return min(found)
+    return None
+
+
+def contract_period(release: Mapping[str, Any]) -> Period:
+    """Return when the contract begins and ends, each from the first place that says it.
+
+    The places, latest in the procurement's life first: the end of an ended contract, contracts, awards, the
+    tender's lots, the tender, the framework agreement. Possible renewals (`maxExtentDate`) are not counted in.
+    """
+    contracts = live_contracts(release)
+    periods = (
+        objects(contracts, "period"),
+        objects(live_awards(release), "contractPeriod"),
+        objects(release, "tender", "lots", "contractPeriod"),
+        objects(release, "tender", "contractPeriod"),
+        objects(release, "tender", "techniques", "frameworkAgreement", "period"),
+    )
+    starts = (_dates(walk(place, "startDate")) for place in periods)
+    ended = _dates(walk(contracts, "implementation", "endDate"), end_of_day=True)
+    ends = (_dates(walk(place, "endDate"), end_of_day=True) for place in periods)
+    start = next((min(found) for found in starts if found), None)
+    return Period(start, max(ended) if ended else next((max(found) for found in ends if found), None))
+
+
+def _dates(values: Iterable[object], *, end_of_day: bool = False) -> list[datetime]:
+    return [date for value in values if (date := parse_date(value, end_of_day=end_of_day))]
+
+
+def _first(values: Iterable[object], *, end_of_day: bool = False) -> datetime | None:
+    return next(iter(_dates(values, end_of_day=end_of_day)), None)
+
+
+def _corrected_deadlines(release: Mapping[str, Any]) -> list[Any]:
+    changes = objects(release, "tender", "amendments", "unstructuredChanges")
+    moved = [
+        c for c in changes if any((text(s) or "").startswith(_DEADLINE_SECTION) for s in walk(c, "where", "section"))
+    ]
+    return walk(moved, "newValue", "date")

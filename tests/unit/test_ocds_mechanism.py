@@ -1,0 +1,106 @@
+"""How a contract comes about."""
+
+from __future__ import annotations
+
+import pytest
+
+from tender_sync.mechanism import contract_mechanism
+
+FLAG = {"techniques": {"hasFrameworkAgreement": True}}
+DPS_FLAG = {"techniques": {"hasDynamicPurchasingSystem": True}}
+DESCRIBED = {"procurementMethodDetails": "Open procedure"}
+
+
+def release(tag="tender", notice_type=None, related=None, **tender):
+    documents = [{"id": "1", "documentType": "tenderNotice", "noticeType": notice_type}] if notice_type else []
+    made = {"id": "1", "tag": [tag], "tender": {**tender, "documents": documents}}
+    return {**made, "relatedProcesses": [{"relationship": [related], "scheme": "ocid"}]} if related else made
+
+
+def detailed(details, **tender):
+    return release(procurementMethodDetails=details, **tender)
+
+
+def award(title, description=None, **tender):
+    return release("award", title=title, description=description, **{**DESCRIBED, **tender})
+
+
+CASES = {
+    "an open procedure": (detailed("Open procedure"), "standard"),
+    "Contracts Finder, call-off from a DPS": (
+        detailed("Call-off from a dynamic purchasing system", title="School DPS"),
+        "call_off_dps",
+    ),
+    "Contracts Finder, call-off from a framework": (
+        detailed("Call-off from a framework agreement"),
+        "call_off_framework",
+    ),
+    "in the buyer's own words": (detailed("Other - Direct Award from a Framework Contract"), "call_off_framework"),
+    "the Act, award under framework": (detailed("Below threshold - award under framework"), "call_off_framework"),
+    "the Act, award under framework, of one with the flag": (
+        detailed("Award under framework", **FLAG),
+        "call_off_framework",
+    ),
+    "the Act, dynamic market intended (UK13)": (release(notice_type="UK13", **DESCRIBED), "dps"),
+    "the Act, dynamic market by its procedure": (detailed("Dynamic market"), "dps"),
+    "the Act, dynamic market changed (UK15)": (release("award", notice_type="UK15"), "dps"),
+    "a framework by its flag": (release(**DESCRIBED, **FLAG), "framework"),
+    "a framework by a lot's flag": (release(lots=[FLAG]), "framework"),
+    "a flag that denies it": (release(**DESCRIBED, techniques={"hasFrameworkAgreement": False}), "standard"),
+    "a framework that refers to the one before": (release(related="framework", **DESCRIBED, **FLAG), "framework"),
+    "called off, by the related process": (release(related="framework", **DESCRIBED), "call_off_framework"),
+    "called off from a market, by the related process": (release(related="dynamicMarket", **DESCRIBED), "call_off_dps"),
+    "related in another way": (release(related="planning", **DESCRIBED), "standard"),
+    "old rules, a DPS set up": (release(**DESCRIBED, **DPS_FLAG), "dps"),
+    "old rules, awarded within a DPS": (
+        award(
+            "Bus services", "A mini competition was carried out under Lot 2 of the Council's DPS 2023-2028", **DPS_FLAG
+        ),
+        "call_off_dps",
+    ),
+    "title of a framework": (detailed("Open procedure", title="IDS Staffing Framework"), "framework"),
+    "title of a framework, with more": (
+        detailed("Open procedure", title="Framework for alternative provision"),
+        "framework",
+    ),
+    "title of a framework agreement": (
+        release(title="National Framework Agreement for wellbeing services"),
+        "framework",
+    ),
+    "title of a DPS": (release("tenderUpdate", title="Goods-DPS-Alternative Fuel HGV"), "dps"),
+    "title of a call-off": (
+        detailed("Restricted procedure", title="Roofing framework - Call-Off 3"),
+        "call_off_framework",
+    ),
+    "a name, not a framework": (release(title="Insurance for Framework Housing Association", **DESCRIBED), "standard"),
+    "a framework of another kind": (release(title="Review of the regulatory framework", **DESCRIBED), "standard"),
+    "initials within a word": (release(title="ADPS repairs", **DESCRIBED), "standard"),
+    "awarded after a further competition": (
+        award("Tracker 2026", "Further Competition via CCS RM6126 Research and Insights DPS"),
+        "call_off_dps",
+    ),
+    "awarded via a framework": (
+        award("Surface dressing", "Awarded via framework agreement for works"),
+        "call_off_framework",
+    ),
+    "setting one up, with competitions to come": (
+        award("Retrofit", "We are setting up a DPS for retrofit works. Mini competitions will be issued under the DPS"),
+        "dps",
+    ),
+    "renewal of a framework": (award("Vehicles", "Renewal of a national framework for vehicles"), "framework"),
+    "a tender does not call off yet": (
+        release(description="Further competition under the framework will follow", **DESCRIBED),
+        "standard",
+    ),
+    "the Act's descriptions are not asked": (
+        release("award", notice_type="UK7", description="Awarded via framework agreement RM1", **DESCRIBED),
+        "standard",
+    ),
+    "a termination": (release("contractTermination", title="Heat network"), None),
+    "nothing": ({}, None),
+}
+
+
+@pytest.mark.parametrize(("given", "mechanism"), CASES.values(), ids=CASES)
+def test_contract_mechanism(given, mechanism):
+    assert contract_mechanism(given) == mechanism

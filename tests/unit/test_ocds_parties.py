@@ -1,0 +1,114 @@
+"""The organisations of a release: whom to write to, and who won."""
+
+from __future__ import annotations
+
+import pytest
+
+from tender_sync.parties import awarded_suppliers, buyer_of
+
+
+def buyer(**party):
+    return buyer_of({"buyer": {"id": "B", "name": "Town"}, "parties": [{"id": "B", "roles": ["buyer"], **party}]})
+
+
+@pytest.mark.parametrize(
+    ("party", "contact"),
+    [
+        (
+            {
+                "contactPoint": {
+                    "name": " Jo  Bloggs ",
+                    "email": " jo@example.org ",
+                    "telephone": "01609 533450",
+                    "faxNumber": "1",
+                }
+            },
+            {"name": "Jo Bloggs", "email": "jo@example.org", "telephone": "01609 533450"},
+        ),
+        ({"contactPoint": {"email": "jo@example.org"}}, {"name": None, "email": "jo@example.org", "telephone": None}),
+        (
+            {"contactPoint": {"url": "https://x"}, "additionalContactPoints": [{"email": "jo@example.org"}]},
+            {"name": None, "email": "jo@example.org", "telephone": None},
+        ),
+        ({"contactPoint": {"name": " ", "email": None}}, None),
+        ({"contactPoint": "jo@example.org"}, None),
+        ({}, None),
+    ],
+)
+def test_buyer_contact(party, contact):
+    assert buyer(**party).contact == contact
+
+
+@pytest.mark.parametrize(
+    ("details", "website"),
+    [
+        ({"url": "http://www.surreycc.gov.uk"}, "http://www.surreycc.gov.uk"),
+        ({"url": "www.surreycc.gov.uk"}, "https://www.surreycc.gov.uk"),
+        ({"url": "javascript:alert(1)"}, None),
+        ({"url": "see our site"}, None),
+        ({}, None),
+    ],
+)
+def test_website(details, website):
+    assert buyer(details=details).website == website
+
+
+def supplier(key, name=None):
+    return {"id": key, "name": name}
+
+
+def mapped(key, name):
+    return {"supplierId": key, "name": name}
+
+
+PARTIES = [
+    {"id": "S1", "name": "One Ltd", "roles": ["supplier"]},
+    {"id": "R", "name": "Gone Ltd", "roles": ["removedSupplier"]},
+]
+
+
+@pytest.mark.parametrize(
+    ("release", "suppliers"),
+    [
+        (
+            {
+                "awards": [
+                    {"suppliers": [supplier("S1", " One  Ltd"), supplier("S2", "Two")]},
+                    {"suppliers": [supplier("S1", "One Ltd")]},
+                ]
+            },
+            [mapped("S1", "One Ltd"), mapped("S2", "Two")],
+        ),
+        ({"awards": [{"suppliers": [supplier("S1")]}], "parties": PARTIES}, [mapped("S1", "One Ltd")]),
+        ({"awards": [{"suppliers": [supplier("S9")]}], "parties": PARTIES}, []),
+        ({"awards": [{"suppliers": [supplier(None, "One"), supplier(None, "One")]}]}, [mapped(None, "One")]),
+        ({"awards": [{"status": "unsuccessful", "suppliers": [supplier("S1", "One")]}]}, []),
+        ({"contracts": [{"suppliers": [supplier("S1", "One")]}]}, [mapped("S1", "One")]),
+        ({"tag": ["contractAmendment"], "contracts": [{}], "parties": PARTIES}, [mapped("S1", "One Ltd")]),
+        ({"tag": ["tender"], "parties": PARTIES}, []),
+        (
+            {
+                "id": "1",
+                "tender": {"documents": [{"id": "1", "documentType": "awardNotice", "noticeType": "UK14"}]},
+                "awards": [{"suppliers": [supplier("S1", "One")]}],
+                "parties": PARTIES,
+            },
+            [],
+        ),
+        ({}, []),
+    ],
+    ids=[
+        "each once",
+        "named by its party",
+        "of no name",
+        "without ids",
+        "of a failed award",
+        "of a contract",
+        "of a later notice",
+        "none before an award",
+        "members of a dynamic market",
+        "nothing",
+    ],
+)
+def test_awarded_suppliers(release, suppliers):
+    assert awarded_suppliers(release) == suppliers

@@ -1,0 +1,120 @@
+"""The dates of a procurement; deadlines and publication stand in test_ocds.py."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tender_sync.ocds import map_ocds_to_contract
+from tender_sync.timeline import award_date, contract_period
+
+
+def day(month, number):
+    return datetime(2026, month, number, tzinfo=UTC)
+
+
+def days(first, last):
+    return {"startDate": first, "endDate": last}
+
+
+CONTRACT = {"status": "active", "period": days("2026-01-01T00:00:00Z", "2026-01-31T00:00:00Z")}
+AWARD = {"status": "active", "contractPeriod": days("2026-02-01T00:00:00Z", "2026-02-28T00:00:00Z")}
+LOTS = [
+    {"contractPeriod": days("2026-03-02T00:00:00Z", "2026-03-30T00:00:00Z")},
+    {"contractPeriod": days("2026-03-01T00:00:00Z", "2026-03-29T00:00:00Z")},
+]
+TENDER = {"contractPeriod": days("2026-11-01T00:00:00Z", "2026-11-30T00:00:00Z")}
+FRAMEWORK = {"techniques": {"frameworkAgreement": {"period": days("2026-12-01T00:00:00Z", "2026-12-31T00:00:00Z")}}}
+
+
+@pytest.mark.parametrize(
+    ("release", "start", "end"),
+    [
+        ({"contracts": [CONTRACT], "awards": [AWARD], "tender": {**TENDER, "lots": LOTS}}, day(1, 1), day(1, 31)),
+        ({"awards": [AWARD], "tender": {**TENDER, "lots": LOTS}}, day(2, 1), day(2, 28)),
+        ({"tender": {**TENDER, **FRAMEWORK, "lots": LOTS}}, day(3, 1), day(3, 30)),
+        ({"tender": {**TENDER, **FRAMEWORK}}, day(11, 1), day(11, 30)),
+        ({"tender": FRAMEWORK}, day(12, 1), day(12, 31)),
+        # what a place leaves out is said by a later one
+        ({"contracts": [{"period": {"startDate": "2026-01-01T00:00:00Z"}}], "awards": [AWARD]}, day(1, 1), day(2, 28)),
+        # dropped ones do not count
+        ({"contracts": [{**CONTRACT, "status": "cancelled"}], "awards": [AWARD]}, day(2, 1), day(2, 28)),
+        ({"awards": [{**AWARD, "status": "unsuccessful"}], "tender": TENDER}, day(11, 1), day(11, 30)),
+        # an ended contract (UK11) ended when it says
+        (
+            {
+                "contracts": [
+                    {**CONTRACT, "status": "terminated", "implementation": {"endDate": "2026-01-15T00:00:00Z"}}
+                ]
+            },
+            day(1, 1),
+            day(1, 15),
+        ),
+        ({"tender": {"lots": [{"contractPeriod": {"durationInDays": 1080}}]}}, None, None),
+        ({"tender": {"contractPeriod": {"startDate": "0001-01-01T00:00:00", "endDate": None}}}, None, None),
+        ({}, None, None),
+    ],
+)
+def test_when_the_contract_begins_and_ends(release, start, end):
+    assert contract_period(release) == (start, end)
+
+
+def test_an_end_without_a_time_is_the_end_of_that_day():
+    found = contract_period({"tender": {"contractPeriod": days("2026-06-01", "2026-06-30")}})
+    assert found == (datetime(2026, 5, 31, 23, tzinfo=UTC), datetime(2026, 6, 30, 22, 59, 59, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("release", "date"),
+    [
+        ({"awards": [{"date": "2026-02-03T00:00:00Z"}, {"date": "2026-02-01T00:00:00Z"}]}, day(2, 1)),
+        ({"awards": [{}], "contracts": [{"dateSigned": "2026-02-04T00:00:00Z"}]}, day(2, 4)),
+        (
+            {"awards": [{"date": "2026-02-03T00:00:00Z"}], "contracts": [{"dateSigned": "2026-01-01T00:00:00Z"}]},
+            day(2, 3),
+        ),
+        ({"awards": [{"status": "cancelled", "date": "2026-02-03T00:00:00Z"}]}, None),
+        ({"awards": [{"milestones": [{"type": "futureSignatureDate", "dueDate": "2026-02-03T00:00:00Z"}]}]}, None),
+        ({}, None),
+    ],
+)
+def test_when_it_was_awarded(release, date):
+    assert award_date(release) == date
+
+
+def test_periods_of_the_tender():
+    contract = map_ocds_to_contract(
+        {
+            "id": "1",
+            "tender": {
+                "tenderPeriod": {"startDate": "2026-03-01T09:00:00Z"},
+                "enquiryPeriod": {"startDate": "2026-03-02T09:00:00Z", "endDate": "2026-03-10"},
+            },
+        },
+        "FIND_A_TENDER",
+    )
+    assert contract["tenderPeriodStart"] == datetime(2026, 3, 1, 9, tzinfo=UTC)
+    assert contract["enquiryPeriodEnd"] == datetime(2026, 3, 10, 23, 59, 59, tzinfo=UTC)
+    assert contract["deadlineDate"] is None
+
+
+def corrigendum(section, value):
+    return {
+        "id": "1",
+        "tender": {"amendments": [{"unstructuredChanges": [{"where": {"section": section}, "newValue": value}]}]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("section", "value", "deadline"),
+    [
+        ("IV.2.2)", {"date": "2029-02-23T15:00:00Z"}, datetime(2029, 2, 23, 15, tzinfo=UTC)),
+        ("IV.2.2", {"date": "2029-02-23T15:00:00Z"}, datetime(2029, 2, 23, 15, tzinfo=UTC)),
+        ("IV.2.7", {"date": "2029-02-23T15:00:00Z"}, None),
+        ("II.2.4", {"text": "2029-02-23"}, None),
+        (None, {"date": "2029-02-23T15:00:00Z"}, None),
+    ],
+)
+def test_a_corrigendum_may_move_the_deadline(section, value, deadline):
+    assert map_ocds_to_contract(corrigendum(section, value), "FIND_A_TENDER")["deadlineDate"] == deadline
