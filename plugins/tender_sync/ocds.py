@@ -72,7 +72,8 @@ class MappedContract(TypedDict):
 
     Dates are aware, in UTC, cut to milliseconds. `valueMin` and `valueMax` bound what the notice is worth, in
     `currency` and on the basis `valueBasis`, as do `awardValue` and the lots; how they are found stands at
-    `values.worth`. `valueBasis` is None for Contracts Finder, which does not say. `releaseHash` is equal for releases of equal content.
+    `values.worth`. `valueBasis` is None for Contracts Finder, which does not say. `releaseHash` is equal for
+    releases of equal content.
     """
 
     ocid: str | None
