@@ -29,6 +29,8 @@ def walk(value: object, *path: str) -> list[Any]:
     """Return everything found at `path`, in document order, going through every list on the way."""
     found = members(value)
     for key in path:
+        if not found:
+            break  # most of what is looked for is not there, and this is where the mapper spends its time
         found = [member for node in found if isinstance(node, dict) for member in members(node.get(key))]
     return found
 

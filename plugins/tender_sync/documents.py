@@ -55,7 +55,7 @@ def _map(document: Mapping[str, Any]) -> MappedDocument:
         id=identifier(document.get("id")),
         documentType=text(document.get("documentType")),
         title=line(document.get("title")),
-        description=text(document.get("description")),
+        description=text(document.get("description")) or text(document.get("accessDetails")),
         url=web_address(document.get("url")),
         datePublished=parse_date(document.get("datePublished")),
         format=text(document.get("format")),

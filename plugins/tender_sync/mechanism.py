@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Literal
 
 from tender_sync.dig import any_true, first_text, objects, texts
-from tender_sync.notices import DYNAMIC_MARKETS, map_stage, notice_type
+from tender_sync.notices import DYNAMIC_MARKETS, map_stage, notice_type, regime
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,14 +18,16 @@ _FRAMEWORK = r"\bframework(?: agreement)?s?\b"
 _IS_DPS = re.compile(_DPS, re.IGNORECASE)
 _IS_FRAMEWORK = re.compile(_FRAMEWORK, re.IGNORECASE)
 _CALL_OFF = re.compile(r"\bcall(?:ed|ing)?[- ]?offs?\b|\b(?:mini|further)[- ]?competition\b", re.IGNORECASE)
-# "A further competition … under … DPS", "awarded via framework agreement", "direct award from a framework"; not
-# what a new framework will be used for ("mini competitions will be issued").
+# "A further competition … under … DPS", "awarded via framework agreement", "direct award from a framework", and any
+# that is named: "through L&Q framework", "use of the APUC framework"; not "under one framework", nor what a new one
+# will be used for ("mini competitions will be issued").
 _WAS_CALLED_OFF = re.compile(
-    r"\b(?:(?:mini|further)[- ]competition\b(?! will| may| can| shall)[^.]{0,120}?"
+    r"(?i:\b(?:(?:mini|further)[- ]competition\b(?! will| may| can| shall)[^.]{0,120}?"
     r"\b(?:under|via|using|against|from|through)"
     r"|call(?:ed|ing)?[- ]off (?:under|from)|(?:direct award|awarded) (?:under|via|from|through))"
-    rf"\b[^.]{{0,120}}?(?:{_DPS}|{_FRAMEWORK})",
-    re.IGNORECASE,
+    rf"\b[^.]{{0,120}}?(?:{_DPS}|{_FRAMEWORK}))"
+    r"|\b(?i:via|through|under|using|use of) (?i:the )?(?=[A-Z0-9])(?:[\w&'./-]+ ){1,8}"
+    rf"(?i:{_DPS}|{_FRAMEWORK})"
 )
 _SETS_UP = re.compile(
     r"\b(?:establish|establishing|set up|setting up|renewal of|create|creating|join) (?:an?|the|its|our) "
@@ -40,6 +42,7 @@ _NAMES_FRAMEWORK = re.compile(
     re.IGNORECASE,
 )
 _MARKET_NOTICES = DYNAMIC_MARKETS | {"UK13"}
+_TEXTS = (("tender", "title"), ("tender", "description"), ("tender", "procurementMethodRationale"), ("description",))
 _PROCEDURE = ("procurementMethod", "procurementMethodDetails", "lots", "items", "value")
 
 
@@ -48,30 +51,34 @@ def contract_mechanism(release: Mapping[str, Any]) -> Mechanism | None:
 
     - `procurementMethodDetails` names a call-off: "Call-off from a dynamic purchasing system" (Contracts
       Finder), "Award under framework" (Procurement Act).
-    - Dynamic market notices (UK13 to UK16) and `techniques` set one up. But an old-regime award under a
-      dynamic purchasing system carries the same flag; there the text tells.
+    - Dynamic market notices (UK13 to UK16) and `techniques` set one up. But the old rules know no award of a
+      dynamic purchasing system, so their award notices that name one award a contract within it.
     - `relatedProcesses` leads to the framework that a contract was called off from.
     - Contracts Finder has no field for setting one up, and Find a Tender's is left out at times beside a title
       that names one (3 of 436 notices of the Act). Descriptions of the Act's notices are not asked.
 
     None where the notice describes no procurement (terminations, changes, corrigenda).
     """
+    found = _published(release) or _called_off_from(release) or _named(release) or _set_up_by(release)
+    if found == "dps" and regime(release) == "CELEX" and map_stage(release) == "AWARD":
+        return "call_off_dps"
+    described = any(tender.get(field) for tender in objects(release, "tender") for field in _PROCEDURE)
+    return found or ("standard" if described else None)
+
+
+def _published(release: Mapping[str, Any]) -> Mechanism | None:
     details = first_text(release, ("tender", "procurementMethodDetails")) or ""
     dynamic = bool(_IS_DPS.search(details))
     if _CALL_OFF.search(details) or _IS_FRAMEWORK.search(details):
         return "call_off_dps" if dynamic else "call_off_framework"
     if dynamic or notice_type(release) in _MARKET_NOTICES or _uses(release, "DynamicPurchasingSystem"):
-        return "call_off_dps" if _called_off_from(release) == "call_off_dps" else "dps"
+        return "dps"
     if _uses(release, "FrameworkAgreement"):
         return "framework"
     related = {name.lower() for name in texts(release, "relatedProcesses", "relationship")}
     if any("dynamic" in name for name in related):
         return "call_off_dps"
-    if "framework" in related:
-        return "call_off_framework"
-    told = _called_off_from(release) or _named(release) or _set_up_by(release)
-    described = any(tender.get(field) for tender in objects(release, "tender") for field in _PROCEDURE)
-    return told or ("standard" if described else None)
+    return "call_off_framework" if "framework" in related else None
 
 
 def _uses(release: Mapping[str, Any], technique: str) -> bool:
@@ -81,7 +88,7 @@ def _uses(release: Mapping[str, Any], technique: str) -> bool:
 
 
 def _called_off_from(release: Mapping[str, Any]) -> Mechanism | None:
-    """Return the call-off that an award notice tells of in its texts."""
+    """Return the call-off that an award notice tells of in its texts, or as the reason for not calling for bids."""
     if notice_type(release) or map_stage(release) != "AWARD":
         return None
     found = _told(release, _WAS_CALLED_OFF)
@@ -95,7 +102,7 @@ def _set_up_by(release: Mapping[str, Any]) -> Mechanism | None:
 
 
 def _told(release: Mapping[str, Any], pattern: re.Pattern[str]) -> str | None:
-    told = texts(release, "tender", "title") + texts(release, "tender", "description") + texts(release, "description")
+    told = (found for place in _TEXTS for found in texts(release, *place))
     return next((found[0] for each in told if (found := pattern.search(each))), None)
 
 

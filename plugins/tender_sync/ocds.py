@@ -252,9 +252,21 @@ _PUBLISHERS: Mapping[str, _Publisher] = {
     ),
 }
 
-# Corrigenda and pages of awards alone may leave the tender out.
+# Corrigenda and pages of awards alone may leave the tender out. Notices of changes and ends describe nothing
+# but what changed and why it ended.
 _TITLES = (("tender", "title"), ("title",), ("awards", "title"), ("contracts", "title"))
-_DESCRIPTIONS = (("tender", "description"), ("description",), ("tender", "lots", "description"))
+_DESCRIPTIONS = (
+    ("tender", "description"),
+    ("description",),
+    ("tender", "lots", "description"),
+    ("awards", "description"),
+    ("contracts", "description"),
+    ("tender", "amendments", "description"),
+    ("contracts", "amendments", "description"),
+    ("contracts", "amendments", "rationale"),
+    ("awards", "statusDetails"),
+    ("contracts", "statusDetails"),
+)
 
 
 def _json_object(release: object) -> OcdsRelease:

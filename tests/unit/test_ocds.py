@@ -140,6 +140,8 @@ def test_titles_and_descriptions():
     assert fts(contracts=[{"title": "Contract"}])["title"] == "Contract"
     assert fts(description="Said outside", tender={"description": None})["description"] == "Said outside"
     assert fts(tender={"lots": [{"description": None}, {"description": "Lot"}]})["description"] == "Lot"
+    assert fts(contracts=[{"amendments": [{"rationale": "Restructured"}]}])["description"] == "Restructured"
+    assert fts(contracts=[{"statusDetails": None}, {"statusDetails": "Breach"}])["description"] == "Breach"
 
 
 @pytest.mark.parametrize(

@@ -61,3 +61,8 @@ def test_what_is_no_address_is_none_and_what_says_nothing_is_left_out():
         }
     )
     assert [(document["id"], document["url"]) for document in found] == [("conflictOfInterest", None), ("2", None)]
+
+
+def test_how_to_get_a_document_stands_in_for_its_description():
+    found = documents_of({"tender": {"documents": [{"id": "future", "accessDetails": "Via our portal"}]}})
+    assert found[0]["description"] == "Via our portal"

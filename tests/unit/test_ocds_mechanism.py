@@ -8,6 +8,7 @@ from tender_sync.mechanism import contract_mechanism
 
 FLAG = {"techniques": {"hasFrameworkAgreement": True}}
 DPS_FLAG = {"techniques": {"hasDynamicPurchasingSystem": True}}
+OLD = {"legalBasis": {"id": "32014L0024", "scheme": "CELEX"}}
 DESCRIBED = {"procurementMethodDetails": "Open procedure"}
 
 
@@ -52,12 +53,8 @@ CASES = {
     "called off from a market, by the related process": (release(related="dynamicMarket", **DESCRIBED), "call_off_dps"),
     "related in another way": (release(related="planning", **DESCRIBED), "standard"),
     "old rules, a DPS set up": (release(**DESCRIBED, **DPS_FLAG), "dps"),
-    "old rules, awarded within a DPS": (
-        award(
-            "Bus services", "A mini competition was carried out under Lot 2 of the Council's DPS 2023-2028", **DPS_FLAG
-        ),
-        "call_off_dps",
-    ),
+    "old rules, awarded within a DPS": (award("Bus services", **DPS_FLAG, **OLD), "call_off_dps"),
+    "old rules, awarded within a DPS by its title": (award("DPS for bus services", **OLD), "call_off_dps"),
     "title of a framework": (detailed("Open procedure", title="IDS Staffing Framework"), "framework"),
     "title of a framework, with more": (
         detailed("Open procedure", title="Framework for alternative provision"),
@@ -79,8 +76,22 @@ CASES = {
         award("Tracker 2026", "Further Competition via CCS RM6126 Research and Insights DPS"),
         "call_off_dps",
     ),
+    "awarded through one that is named": (award("Homes", "Procured through L&Q framework."), "call_off_framework"),
+    "awarded by use of one that is named": (
+        award("Library", procurementMethodRationale="Use of the APUC framework for Library Systems"),
+        "call_off_framework",
+    ),
+    "managed under one of another kind": (award("Cisco", "Governance under one framework"), "standard"),
     "awarded via a framework": (
         award("Surface dressing", "Awarded via framework agreement for works"),
+        "call_off_framework",
+    ),
+    "old rules, the reason for not calling for bids": (
+        award("HVAC", procurementMethodRationale="Completed a further competition via Northern Housing Consortium DPS"),
+        "call_off_dps",
+    ),
+    "old rules, a direct award under a framework": (
+        award("Study", procurementMethodRationale="Direct Award under the MPS Construction Framework"),
         "call_off_framework",
     ),
     "setting one up, with competitions to come": (
