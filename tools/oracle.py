@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from tender_sync.buyers import org_id
 from tender_sync.errors import RejectedRelease
+from tender_sync.lineage import FACTS, lineage
 from tender_sync.ocds import map_ocds_to_contract
 from tender_sync.sources import SOURCES
 from tools.ocds_server.catalogue import notice_key
@@ -89,6 +90,7 @@ def differences(db: Database[dict[str, Any]], expected: Iterable[Expected], *, n
     owners: Counter[str | None] = Counter()
     for each in expected:
         found += _contracts(db, each, owners)
+        found += superseded_wrongly(db, each.source)
         found += _rejected(db, each)
         found += _job(db, each, now)
     return [*found, *_buyers(db, owners)]
@@ -109,6 +111,17 @@ def _contracts(db: Database[dict[str, Any]], expected: Expected, owners: Counter
         elif stale := [key for key, value in contract.items() if stored.get(key) != value]:
             yield f"{name} {notice_id} of {contract['publishedDate']} is not as the server shows it: {', '.join(stale)}"
     yield from (f"{name} {notice_id} is missing" for notice_id in sorted(expected.contracts.keys() - met))
+
+
+def superseded_wrongly(db: Database[dict[str, Any]], source: str) -> Iterator[str]:
+    """Say which contracts of a source do not stand to one another as all of them together tell."""
+    stored = list(db["contracts"].find({"source": source}, [*FACTS, "isLatest", "supersededBy"]))
+    expected = lineage(stored)
+    for contract in stored:
+        notice_id, successor = contract["noticeId"], contract.get("supersededBy", "nothing said")
+        if (successor, contract.get("isLatest")) != (expected[notice_id], expected[notice_id] is None):
+            met = f"supersededBy {successor}, isLatest {contract.get('isLatest')}"
+            yield f"{source} {notice_id} has {met}; expected supersededBy {expected[notice_id]}"
 
 
 def _rejected(db: Database[dict[str, Any]], expected: Expected) -> Iterator[str]:

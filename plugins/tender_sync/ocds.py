@@ -227,7 +227,7 @@ _GUID = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _CF_NOTICE_ID = re.compile(f"({_GUID})-[0-9]+")
 
 
-def _without_suffix(notice_id: str) -> str:
+def notice_guid(notice_id: str) -> str:
     """Return the guid of a Contracts Finder notice: the release id adds a number that its page lacks."""
     match = _CF_NOTICE_ID.fullmatch(notice_id)
     return match[1] if match else notice_id
@@ -244,7 +244,7 @@ _PUBLISHERS: Mapping[str, _Publisher] = {
     ),
     "CONTRACTS_FINDER": _Publisher(
         host="www.contractsfinder.service.gov.uk",
-        own_page=_without_suffix,
+        own_page=notice_guid,
         page=re.compile(_GUID),
         region=_delivery_region,
         basis=lambda _: None,

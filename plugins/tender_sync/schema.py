@@ -21,8 +21,9 @@ INDEXES: Mapping[str, tuple[tuple[tuple[tuple[str, int], ...], bool], ...]] = {
     "contracts": (
         ((("source", ASCENDING), ("noticeId", ASCENDING)), UNIQUE),
         ((("buyerId", ASCENDING),), not UNIQUE),  # counts a buyer's contracts
-        ((("ocid", ASCENDING),), not UNIQUE),  # the notices of one procurement
-        ((("status", ASCENDING), ("deadlineDate", ASCENDING)), not UNIQUE),
+        ((("ocid", ASCENDING),), not UNIQUE),  # the notices of one procurement: its family
+        # The list of live tenders, soonest deadline first; filters need no sort in memory.
+        ((("isLatest", ASCENDING), ("status", ASCENDING), ("deadlineDate", ASCENDING)), not UNIQUE),
         ((("publishedDate", DESCENDING),), not UNIQUE),
     ),
     "buyers": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import zlib
 from collections import Counter
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pymongo import UpdateOne
 
 from tender_sync.buyers import map_buyer, org_id
 from tender_sync.errors import RejectedRelease
+from tender_sync.lineage import FACTS, keys_of, lineage
 from tender_sync.stats import FACETS, Stats
 from tender_sync.storable import storable
 
@@ -100,7 +102,8 @@ class Store:
     def upsert_contracts(self, contracts: Iterable[MappedContract], session: ClientSession) -> Counter[str]:
         """Write contracts that are new or newer than what is stored; count what became of each.
 
-        Fields that are not the mapper's are never touched. A release seen again unchanged is not written at all.
+        Fields that are not the mapper's are never touched. A release seen again unchanged is not written at all. Who
+        supersedes whom is kept right in all families touched, and `updatedAt` moves where that changes.
         """
         counts: Counter[str] = Counter()
         newest = _newest_of_each(contracts, counts)
@@ -120,23 +123,28 @@ class Store:
             return counts
         counts["buyersCreated"] = self.auto_extract_buyers(writes, session)
         buyer_ids = self._buyer_ids(writes, session)
+        family = self._family(writes, stored, session)
+        superseded_by = lineage(family.values())
         now = self._clock.now()
         moves: Counter[ObjectId | None] = Counter()
         upserts = []
         for contract in writes:
-            buyer_id = buyer_ids.get(org_id(contract))
+            notice_id, buyer_id = contract["noticeId"], buyer_ids.get(org_id(contract))
             moves[buyer_id] += 1
-            moves[stored.get(contract["noticeId"], {}).get("buyerId")] -= 1
+            moves[stored.get(notice_id, {}).get("buyerId")] -= 1
+            ours = {"buyerId": buyer_id, **_standing(superseded_by.pop(notice_id)), "updatedAt": now}
             upserts.append(
                 UpdateOne(
-                    {"source": contract["source"], "noticeId": contract["noticeId"]},
-                    {
-                        "$set": {**contract, "buyerId": buyer_id, "updatedAt": now},
-                        "$setOnInsert": {"createdAt": now},
-                    },
+                    {"source": contract["source"], "noticeId": notice_id},
+                    {"$set": {**contract, **ours}, "$setOnInsert": {"createdAt": now}},
                     upsert=True,
                 )
             )
+        for notice_id, successor in superseded_by.items():
+            standing = _standing(successor)
+            if any(family[notice_id].get(name, ...) != value for name, value in standing.items()):
+                relative = {"source": self._source.name, "noticeId": notice_id}
+                upserts.append(UpdateOne(relative, {"$set": {**standing, "updatedAt": now}}))
         self._contracts.bulk_write(upserts, ordered=False, session=session)
         self._move_counts(moves, session)
         self._stats.move(((stored.get(contract["noticeId"]), contract) for contract in writes), session)
@@ -195,11 +203,37 @@ class Store:
         )
 
     def _stored(self, notice_ids: Iterable[str], session: ClientSession) -> dict[str, dict[str, Any]]:
-        fields = {"noticeId": 1, "releaseHash": 1, "mapperVersion": 1, "buyerId": 1, **FACETS}
+        fields = {"noticeId": 1, "ocid": 1, "releaseHash": 1, "mapperVersion": 1, "buyerId": 1, **FACETS}
         found = self._contracts.find(
             {"source": self._source.name, "noticeId": {"$in": list(notice_ids)}}, fields, session=session
         )
         return {document["noticeId"]: document for document in found}
+
+    def _family(
+        self, writes: Iterable[MappedContract], stored: Mapping[str, Mapping[str, Any]], session: ClientSession
+    ) -> dict[str, Mapping[str, Any]]:
+        """Return all contracts, by notice id, that share an ocid or guid with those written or with one another.
+
+        Those to be written stand in it as they will be; what shared an ocid with their stored version is in it, too.
+        """
+        family: dict[str, Mapping[str, Any]] = {contract["noticeId"]: contract for contract in writes}
+        asked: set[tuple[str, str]] = set()
+        keys = {
+            key for contract in (*family.values(), *stored.values()) for key in keys_of(self._source.name, contract)
+        }
+        while keys:
+            ocids = [key for name, key in keys if name == "ocid"]
+            prefixes = [re.compile(f"^{re.escape(key)}") for name, key in keys if name == "guid"]
+            relatives = self._contracts.find(
+                {"source": self._source.name, "$or": [{"ocid": {"$in": ocids}}, {"noticeId": {"$in": prefixes}}]},
+                (*FACTS, "isLatest", "supersededBy"),
+                session=session,
+            )
+            for relative in relatives:
+                family.setdefault(relative["noticeId"], relative)
+            asked |= keys
+            keys = {key for each in family.values() for key in keys_of(self._source.name, each)} - asked
+        return family
 
     def _replaces(self, contract: MappedContract, before: Mapping[str, Any]) -> bool:
         """Say whether `contract` is another and no older version than the stored one, or mapped by a newer mapper.
@@ -262,6 +296,10 @@ class Store:
             "createdAt": self._clock.now(),
             **kept,
         }
+
+
+def _standing(successor: str | None) -> dict[str, Any]:
+    return {"isLatest": successor is None, "supersededBy": successor}
 
 
 def _newest_of_each(contracts: Iterable[MappedContract], counts: Counter[str]) -> dict[str, MappedContract]:

@@ -13,6 +13,7 @@ from tender_sync.errors import RejectedRelease
 from tender_sync.ocds import map_ocds_to_contract
 from tender_sync.stats import MARK, flat
 from tools.ocds_server.catalogue import notice_key
+from tools.oracle import superseded_wrongly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +27,8 @@ _BECAME = ("created", "updated", "unchanged", "rejected", "doubled")
 
 def problems(world: World, *, done: bool = True) -> list[str]:
     """List what is wrong with a source's data, its buyers, its job and its runs; `done`: its last run was complete."""
-    return [*_releases(world), *_buyers(world.db), *_stats(world), *_job(world, done=done), *_runs(world)]
+    data = (*_releases(world), *superseded_wrongly(world.db, world.source.name), *_buyers(world.db))
+    return [*data, *_stats(world), *_job(world, done=done), *_runs(world)]
 
 
 def _moment(text: str) -> datetime:

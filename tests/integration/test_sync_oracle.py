@@ -43,6 +43,12 @@ def test_contract_of_another_buyer_is_named(complete):
     assert any(f"belongs to {other['orgId']}, not to {one['orgId']}" in line for line in problems(complete))
 
 
+def test_contract_that_supersedes_nothing_any_more_is_named(complete):
+    shown = complete.db.contracts.find_one({"isLatest": True})
+    complete.db.contracts.update_one({"_id": shown["_id"]}, {"$set": {"isLatest": False}})
+    assert any(f"{shown['noticeId']} has supersededBy None, isLatest False" in line for line in problems(complete))
+
+
 def test_lost_rejected_release_is_named(complete):
     complete.catalogue.publish(complete.source.name, {"title": "no id"}, when=complete.clock.now() - timedelta(hours=1))
     complete.run()

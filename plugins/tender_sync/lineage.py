@@ -1,0 +1,390 @@
+"""Which notice of a procurement is the one to show: who takes whose place, whatever order they came in.
+
+Pure: from whole families of notices to `supersededBy` of each. Contracts Finder keeps a notice's guid through all its
+versions. Find a Tender publishes every step as a new notice under the procurement's ocid, and has reused ocids for
+unrelated buyers (one for 29 of them), so a family there shares ocid and buyer.
+
+Planning and tender are lanes in which the newest notice counts, and each lane ends the one before it. Awards are many:
+a later step takes over the awards or contracts it names, and a notice of which every part was taken over is superseded;
+two award notices of one step stand side by side unless one says that it updates the other. docs/LINEAGE.md has the
+rules case by case, with the notices they were found on.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import IntEnum
+from itertools import chain, pairwise
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+from tender_sync.buyers import slugify
+from tender_sync.dig import identifier, text
+from tender_sync.notices import tags
+from tender_sync.ocds import notice_guid
+from tender_sync.parties import UNKNOWN_BUYER
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+
+# All that is read of a contract: some hundred bytes of ten thousand.
+FACTS = (
+    "source",
+    "noticeId",
+    "ocid",
+    "buyerOrg",
+    "buyerName",
+    "stage",
+    "noticeType",
+    "publishedDate",
+    "deadlineDate",
+    "rawData.tag",
+    "rawData.tender.status",
+    "rawData.tender.lots.id",
+    "rawData.tender.items.id",
+    "rawData.tender.techniques.hasDynamicPurchasingSystem",
+    "rawData.awards.id",
+    "rawData.contracts.id",
+    "rawData.contracts.awardID",
+)
+
+_UNDATED = datetime.min.replace(tzinfo=UTC)
+_MARKET_NOTICES = frozenset({"UK13", "UK14", "UK15", "UK16"})
+_NEW_MEMBERS = "UK15"
+_ENDS_A_CONTRACT = frozenset({"contracttermination", "awardcancellation"})
+# UK10 and the performance notices tell what changed or was measured of a contract, not the contract itself.
+_ASIDES = frozenset({"contractamendment", "implementation", "implementationupdate"})
+
+
+class Lane(IntEnum):
+    """Where in a procurement a notice stands; a dynamic market's own notices keep to themselves."""
+
+    PLANNING = 0
+    TENDER = 1
+    AWARD = 2
+    CANCELLATION = 3
+    MARKET = 4
+
+
+class Step(IntEnum):
+    """How far an award has come: intended (UK5), awarded (UK6), signed (UK7, and all under the old rules), ended."""
+
+    INTENDED = 0
+    AWARDED = 1
+    SIGNED = 2
+    ENDED = 3
+
+
+_NO_AWARDS = (None,)
+_STEPS: Mapping[str | None, Step] = {"UK5": Step.INTENDED, "UK6": Step.AWARDED}
+
+
+@dataclass(frozen=True, eq=False)
+class Notice:
+    """What lineage needs to know of one contract document.
+
+    `guid` is what a notice's versions share, on Contracts Finder alone. `order` sorts as published. `partial`: it says
+    only what changed (a corrigendum of the old rules, a contract change, a market's new members), and so cannot take a
+    full notice's place. `open_until`: a dynamic purchasing system takes requests until then, whatever it awards.
+    `contracts` maps each contract to its award.
+    """
+
+    id: str
+    guid: str | None
+    ocid: str | None
+    buyers: frozenset[str]
+    order: tuple[datetime, Lane, str]
+    lane: Lane
+    step: Step
+    updates: bool
+    partial: bool
+    open_until: datetime
+    lots: frozenset[str]
+    awards: frozenset[str]
+    contracts: Mapping[str, str]
+
+
+def lineage(contracts: Iterable[Mapping[str, Any]]) -> dict[str, str | None]:
+    """Return `supersededBy` of each notice, by notice id; None for those to show.
+
+    `contracts` are whole families of one source: every contract that shares an ocid or a guid with one of them. Of each
+    the fields `FACTS` are read.
+    """
+    notices = sorted(map(_notice, contracts), key=attrgetter("order"))
+    found: dict[str, str | None] = dict.fromkeys(notice.id for notice in notices)
+    for family in _families(notices):
+        found |= _Family(family).successors()
+    for versions in _grouped((notice.guid, notice) for notice in notices):
+        found |= {older.id: newer.id for older, newer in pairwise(versions)}
+    return found
+
+
+def keys_of(source: str, contract: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """Return what finds the rest of a contract's family: `("ocid", …)`, and `("guid", …)`, with which ids begin."""
+    keys = {("ocid", contract["ocid"])} if contract["ocid"] else set()
+    guid = _guid(source, contract["noticeId"])
+    return keys | {("guid", f"{guid}-")} if guid else keys
+
+
+class _Family:
+    """The notices of one ocid and buyer, in order of publication."""
+
+    def __init__(self, notices: Sequence[Notice]) -> None:
+        self._notices = notices
+        self._whole = [notice for notice in notices if not notice.partial]
+        self._cancellations = [notice for notice in self._whole if notice.lane is Lane.CANCELLATION]
+        # Award notices by what they are about and how far it is, so that thousands under one ocid stay cheap.
+        self._awards: defaultdict[tuple[str | None, Step], list[Notice]] = defaultdict(list)
+        for notice in self._whole:
+            if notice.lane is Lane.AWARD:
+                for award in notice.awards or _NO_AWARDS:
+                    self._awards[award, notice.step].append(notice)
+
+    def successors(self) -> dict[str, str]:
+        """Return who superseded whom; a notice named by nobody stands for itself."""
+        found: dict[str, Notice] = {}
+        for notice in self._notices:
+            successor = self._successor(notice)
+            if successor:
+                found[notice.id] = successor
+        for update in self._whole:
+            updated = self._updated_by(update)
+            if updated and (updated.id not in found or update.order < found[updated.id].order):
+                found[updated.id] = update
+        return {notice_id: successor.id for notice_id, successor in found.items()}
+
+    def _successor(self, notice: Notice) -> Notice | None:
+        if notice.partial:
+            return self._spoken_of(notice)
+        if notice.lane is Lane.AWARD:
+            return self._last_to_take_over(notice)
+        later = self._whole[bisect(self._whole, notice.order, key=attrgetter("order")) :]
+        if notice.lane is Lane.PLANNING:
+            # What was planned has begun, even when the plan was published once more after its tender.
+            return next((each for each in later if _ends_planning(each, notice)), None) or self._tender()
+        if notice.lane is Lane.TENDER:
+            return _end_of_tender(notice, later)
+        return next((each for each in later if _is_newer_version(each, notice)), None)
+
+    def _tender(self) -> Notice | None:
+        return next((each for each in reversed(self._whole) if each.lane is Lane.TENDER), None)
+
+    def _spoken_of(self, notice: Notice) -> Notice | None:
+        """Return the full notice to show instead of one that says only what changed: the one published before it.
+
+        Without any, the newest of its kind stands.
+        """
+        full = [each for each in self._whole if _is_about(notice, each)]
+        at = bisect(full, notice.order, key=attrgetter("order"))
+        if full:
+            return full[max(at - 1, 0)]
+        partial = (each for each in self._notices if each.order > notice.order and each.partial)
+        return next((each for each in partial if each.lane is notice.lane and _is_about(notice, each)), None)
+
+    def _last_to_take_over(self, notice: Notice) -> Notice | None:
+        """Return the notice with which every part of an award notice stands in further ones; None while any does not.
+
+        Its parts are its contracts or, before those are signed, its awards. One that names no parts is taken over whole
+        by the first.
+        """
+        left = set(notice.contracts or notice.awards)
+        for each in self._further(notice):
+            if notice.contracts and each.contracts:
+                left -= each.contracts.keys()
+            elif each.awards:
+                left = {part for part in left if notice.contracts.get(part, part) not in each.awards}
+            elif not each.lots:
+                left = set()
+            if not left:
+                return each
+        return None
+
+    def _further(self, notice: Notice) -> list[Notice]:
+        """Return award notices further on than `notice` about any of its awards, and later cancellations.
+
+        UK6 may be published again after its UK7, and stays the earlier step.
+        """
+        steps = [step for step in Step if step > notice.step]
+        found = {
+            each: None
+            for award in (*notice.awards, None)
+            for step in steps
+            for each in self._awards.get((award, step), ())
+        }
+        if not notice.awards:
+            found = {each: None for each in self._whole if each.lane is Lane.AWARD and each.step > notice.step}
+        ends = [each for each in self._cancellations if each.order > notice.order]
+        return sorted([*found, *ends], key=attrgetter("order"))
+
+    def _updated_by(self, update: Notice) -> Notice | None:
+        """Return the award notice that `update` says it updates: the last before it of its step about its awards."""
+        if update.lane is not Lane.AWARD or not update.updates:
+            return None
+        same = (each for award in update.awards for each in self._awards[award, update.step])
+        return max((each for each in same if each.order < update.order), key=attrgetter("order"), default=None)
+
+
+def _ends_planning(later: Notice, planning: Notice) -> bool:
+    return later.lane in {Lane.TENDER, Lane.AWARD, Lane.CANCELLATION} or _is_newer_version(later, planning)
+
+
+def _end_of_tender(tender: Notice, later: Iterable[Notice]) -> Notice | None:
+    """Return what ended a tender notice: a newer one, an award, or the cancellation of the last of its lots."""
+    left = set(tender.lots)
+    for each in later:
+        if _is_newer_version(each, tender) or (each.lane is Lane.AWARD and each.order[0] >= tender.open_until):
+            return each
+        if each.lane is Lane.CANCELLATION:
+            left -= each.lots or left
+            if not left:
+                return each
+    return None
+
+
+def _is_newer_version(later: Notice, notice: Notice) -> bool:
+    """Say whether `later` is the same notice published again. Contracts Finder says so itself, by the guid."""
+    if notice.guid:
+        return False
+    if notice.lane is Lane.CANCELLATION and later.lane is Lane.CANCELLATION:
+        return all(
+            theirs >= ours
+            for theirs, ours in (
+                (later.lots, notice.lots),
+                (later.awards, notice.awards),
+                (later.contracts.keys(), notice.contracts.keys()),
+            )
+        )
+    # A tender published after a cancellation is the procurement begun again.
+    return later.lane is notice.lane or (notice.lane is Lane.CANCELLATION and later.lane is Lane.TENDER)
+
+
+def _is_about(partial: Notice, notice: Notice) -> bool:
+    """Say whether a notice of changes speaks of `notice`: by contract, by award, or of the procurement as such."""
+    if Lane.MARKET in {partial.lane, notice.lane}:
+        return partial.lane is notice.lane
+    if partial.contracts and notice.contracts:
+        return not partial.contracts.keys().isdisjoint(notice.contracts)
+    return not partial.awards or not partial.awards.isdisjoint(notice.awards)
+
+
+def _families(notices: Iterable[Notice]) -> Iterator[list[Notice]]:
+    """Part notices by ocid and buyer; a buyer may share only its id with one notice, and only its name with another."""
+    for same_ocid in _grouped((notice.ocid, notice) for notice in notices):
+        families: dict[str, list[Notice]] = {}
+        for notice in same_ocid:
+            met = {id(families[key]): families[key] for key in notice.buyers if key in families}
+            family, *others = met.values() or ([],)
+            family += [notice, *chain.from_iterable(others)]
+            families |= dict.fromkeys(notice.buyers.union(*(each.buyers for other in others for each in other)), family)
+        for family in {id(family): family for family in families.values()}.values():
+            yield sorted(family, key=attrgetter("order"))
+
+
+def _grouped(keyed: Iterable[tuple[Hashable, Notice]]) -> Iterable[list[Notice]]:
+    groups: defaultdict[Hashable, list[Notice]] = defaultdict(list)
+    for key, notice in keyed:
+        if key is not None:
+            groups[key].append(notice)
+    return groups.values()
+
+
+def _notice(contract: Mapping[str, Any]) -> Notice:
+    raw, notice_id = contract["rawData"], contract["noticeId"]
+    guid = _guid(contract["source"], notice_id)
+    found_tags = tags(raw)
+    lane = _lane(contract, found_tags)
+    contracts = {
+        part: _part(each.get("awardID"), notice_id) or part
+        for each in _objects(raw, "contracts")
+        if (part := _part(each.get("id"), notice_id))
+    }
+    awards = {part for each in _objects(raw, "awards") if (part := _part(each.get("id"), notice_id))}
+    stays_open = any(each.get("hasDynamicPurchasingSystem") is True for each in _objects(raw, "tender", "techniques"))
+    deadline = contract["deadlineDate"]
+    return Notice(
+        id=notice_id,
+        guid=guid,
+        ocid=contract["ocid"],
+        buyers=_buyers(contract),
+        order=(contract["publishedDate"] or _UNDATED, lane, notice_id),
+        lane=lane,
+        step=_step(contract, found_tags),
+        # Contracts Finder says what updates what by the guid.
+        updates=guid is None and _is_update(found_tags),
+        partial=guid is None and _is_partial(contract, found_tags, about_awards=bool(awards or contracts)),
+        open_until=deadline if stays_open and deadline else _UNDATED,
+        lots=frozenset(found for each in _objects(raw, "tender", "lots") if (found := identifier(each.get("id")))),
+        awards=frozenset({*awards, *contracts.values()}),
+        contracts=contracts,
+    )
+
+
+def _guid(source: str, notice_id: str) -> str | None:
+    return notice_guid(notice_id) if source == "CONTRACTS_FINDER" else None
+
+
+def _lane(contract: Mapping[str, Any], found_tags: set[str]) -> Lane:
+    if contract["noticeType"] in _MARKET_NOTICES:
+        return Lane.MARKET
+    return Lane.CANCELLATION if "tendercancellation" in found_tags else Lane[contract["stage"]]
+
+
+def _step(contract: Mapping[str, Any], found_tags: set[str]) -> Step:
+    if found_tags & _ENDS_A_CONTRACT:
+        return Step.ENDED
+    if contract["noticeType"] is None and not any(tag.startswith("contract") for tag in found_tags):
+        return Step.AWARDED
+    return _STEPS.get(contract["noticeType"], Step.SIGNED)
+
+
+def _is_update(found_tags: set[str]) -> bool:
+    return any(tag.endswith("update") for tag in found_tags)
+
+
+def _is_partial(contract: Mapping[str, Any], found_tags: set[str], *, about_awards: bool) -> bool:
+    """Say whether a Find a Tender notice says only what changed.
+
+    A corrigendum of the old rules has neither status, lots nor items (9 of 9 in one day), an update of the Procurement
+    Act all of them (36 of 36).
+    """
+    if found_tags and found_tags <= _ASIDES:
+        return True
+    raw = contract["rawData"]
+    if any(_has_content(tender) for tender in _objects(raw, "tender")):
+        return False
+    if contract["noticeType"] in _MARKET_NOTICES:
+        return bool(contract["noticeType"] == _NEW_MEMBERS)
+    return _is_update(found_tags) and not about_awards
+
+
+def _has_content(tender: Mapping[str, Any]) -> bool:
+    parts = (*_objects(tender, "lots"), *_objects(tender, "items"))
+    return bool(text(tender.get("status"))) or any(identifier(each.get("id")) for each in parts)
+
+
+def _buyers(contract: Mapping[str, Any]) -> frozenset[str]:
+    name = contract["buyerName"]
+    named = None if name == UNKNOWN_BUYER else slugify(name)
+    # Lower case and upper: a slug is never taken for an id. Notices that name nobody are one family.
+    return frozenset({found for found in (contract["buyerOrg"], named) if found} or {""})
+
+
+def _part(value: object, notice_id: str) -> str | None:
+    """Return the id of an award or contract; under the old rules it begins with the notice's own, which is left off."""
+    found = identifier(value)
+    return found.removeprefix(f"{notice_id}-") if found else None
+
+
+def _objects(value: Mapping[str, Any], *path: str) -> list[Mapping[str, Any]]:
+    """Return the JSON objects at `path`, of a whole release just as of one that MongoDB has cut down to `FACTS`.
+
+    So an object keyed by numbers is not opened (compare `dig.members`): a projection does not look into it either.
+    """
+    found: list[Any] = [value]
+    for key in path:
+        below = [each.get(key) for each in found if isinstance(each, dict)]
+        found = [member for each in below for member in (each if isinstance(each, list) else [each])]
+    return [each for each in found if isinstance(each, dict)]

@@ -1,0 +1,44 @@
+"""Commits pages of releases as a run does, without a server."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from tender_sync.jobs import SyncJobs
+from tender_sync.ocds import map_ocds_to_contract
+from tender_sync.store import Store, Suspect
+from tender_sync.windows import Window
+from tests.simulated import SimulatedClock
+
+if TYPE_CHECKING:
+    from tender_sync.sources import Source
+
+PUBLISHED = datetime(2026, 6, 5, 9, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+class Writer:
+    """Holds a source's lease and commits pages of releases."""
+
+    def __init__(self, db: Any, source: Source) -> None:
+        self.clock = SimulatedClock(PUBLISHED + 24 * HOUR)
+        self.source = source
+        self.jobs = SyncJobs(db, source, self.clock, owner="dag/run/sync", run_id="run")
+        self.store = Store(db, source, self.jobs, self.clock)
+        self.place = self.jobs.get_or_create_sync_job(PUBLISHED).place
+
+    def commit(self, *releases: dict[str, Any], rejections: Any = (), suspect: Suspect | None = None) -> Counter[str]:
+        contracts = [map_ocds_to_contract(each, self.source.name) for each in releases]
+        return self.commit_contracts(contracts, rejections=rejections, suspect=suspect)
+
+    def commit_contracts(
+        self, contracts: list[Any], *, rejections: Any = (), suspect: Suspect | None = None
+    ) -> Counter[str]:
+        window = Window(PUBLISHED, PUBLISHED + HOUR)
+        place = replace(self.place, window=window, cursor="next")
+        return self.store.commit_page(
+            contracts, list(rejections), place, counts=Counter(pages=1), window=window, suspect=suspect
+        )
