@@ -4,7 +4,7 @@ VENV ?= .venv
 RELEASES ?=
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo live ui test lint unit compose-native lock clean
+.PHONY: help setup demo live ui test lint unit test-browser screenshots compose-native lock clean
 
 help: ## what can be done here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -28,13 +28,19 @@ live: setup ## one bounded run of each source against the real services
 ui: setup ## Airflow with its UI on the demo's data
 	@$(BIN)/python -m tools.demo --ui
 
-test: setup lint unit ## everything CI checks
+test: setup lint unit ## everything CI checks, but for the browser
 
 lint: setup
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 unit: setup
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --ignore=tests/browser
+
+test-browser: setup ## the page in Chromium before a whole Airflow (needs Debian's chromium and chromium-driver)
+	@$(BIN)/python -m pytest tests/browser
+
+screenshots: setup ## take docs/page-light.png and docs/page-dark.png anew
+	@SCREENSHOTS=docs $(BIN)/python -m pytest tests/browser -k fits_its_window
 
 compose-native: setup ## docker-compose.yaml's services as processes of this machine (needs PostgreSQL's server)
 	@PYTHONPATH=.:plugins $(BIN)/python -m tools.compose_native

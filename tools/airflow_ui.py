@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from tools.mongod import free_port
 from tools.stack import Failed, shown
@@ -49,9 +49,7 @@ def show_ui(stack: Stack, environment: dict[str, str]) -> None:
         "Ctrl-C ends everything; `make ui` brings it back with the same data.",
         flush=True,
     )
-    while True:
-        ui.check()
-        time.sleep(1)
+    ui.watch()
 
 
 @dataclass(frozen=True)
@@ -69,6 +67,12 @@ class Ui:
             if process.poll() is not None:
                 log = shown(self.stack.logs / f"{name}.log")
                 raise Failed(f"Airflow's {name} has ended by itself; the reason is in {log}")
+
+    def watch(self) -> NoReturn:
+        """Stay until the process is told to stop; raise Failed if a part of it has ended."""
+        while True:
+            self.check()
+            time.sleep(1)
 
 
 def start_ui(stack: Stack, environment: dict[str, str], port: int) -> Ui:

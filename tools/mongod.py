@@ -65,6 +65,11 @@ class Mongod:
         options = f"?replicaSet={self.replica_set}" if self.replica_set else "?directConnection=true"
         return f"mongodb://127.0.0.1:{self.port}/{options}"
 
+    @property
+    def pid(self) -> int | None:
+        """Return its process id; None while it has none."""
+        return self._process.pid if self._process else None
+
     def start(self) -> None:
         """Start it and wait until it takes writes.
 

@@ -73,8 +73,8 @@ def _show(options: Options) -> None:
             return
         starts = _starts(options, stack.server)
         if options.show == "ui":
-            show_ui(stack, _settings(min(starts.values())))
-        _demo(options, stack, stack.server, {name: _settings(start) for name, start in starts.items()})
+            show_ui(stack, settings(min(starts.values())))
+        _demo(options, stack, stack.server, {name: settings(start) for name, start in starts.items()})
     print(
         f"\nDone in {time.monotonic() - began:.0f} s, and nothing is left running. The data stay in "
         f"{shown(options.folder / 'mongo')}:\n`make demo` goes on from here, `make ui` shows them in Airflow, "
@@ -169,7 +169,8 @@ def _live(stack: Stack) -> None:
         raise Failed("\n".join(runs.failures.values()))
 
 
-def _settings(start: datetime) -> dict[str, str]:
+def settings(start: datetime) -> dict[str, str]:
+    """Return the sync's settings for a history that begins at `start`: from there, as fast as it can."""
     return {"BACKFILL_START_DATE": start.isoformat(), "SYNC_PACE_SECONDS": "0"}
 
 

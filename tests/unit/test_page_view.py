@@ -35,7 +35,13 @@ def job(**changes):
 
 
 def run(began, *, hours=0.5, **changes):
-    ended = {"runId": "run", "startedAt": began, "endedAt": began + hours * HOUR, "outcome": "done", "mode": "syncing"}
+    ended = {
+        "runId": "run",
+        "startedAt": began,
+        "endedAt": began + hours * HOUR,
+        "outcome": "done",
+        "mode": "backfilling",
+    }
     return ended | changes
 
 
@@ -93,6 +99,13 @@ def test_end_that_cannot_be_told_is_not_told():
     assert view(job=still, runs=long_ago)["backfill"]["expectedEnd"] is None
     in_vain = [run(NOW - HOUR, fetched=0, watermark=watermark), *long_ago]
     assert view(job=still, runs=in_vain)["backfill"]["expectedEnd"] is None
+
+
+def test_replay_is_no_progress_of_the_backfill():
+    replay = run(NOW - HOUR, mode="replay", fetched=5000)
+    runs = [replay, run(NOW - 2 * HOUR, fetched=1000)]
+    progress = view(job=job(lastSyncedDate="2026-01-02T00:00:00Z"), runs=runs)["backfill"]
+    assert progress["releasesPerHour"] == 2000
 
 
 def test_run_that_was_killed_counts_as_no_longer_than_a_run_can_be():

@@ -33,7 +33,7 @@ async function refresh() {
 }
 
 function show({ now, refreshSeconds, sources, buyers }) {
-  freshness.textContent = `as of ${moment(now)}:${now.slice(17, 19)} UTC, read again every ${refreshSeconds} s`;
+  freshness.textContent = `as of ${moment(now)}:${now.slice(17, 19)} UTC, like all times here; read again every ${refreshSeconds} s`;
   // Text that somebody is marking to copy is left alone until they are done.
   if (!getSelection().isCollapsed) return;
   const focused = focusable().indexOf(document.activeElement);

@@ -40,12 +40,12 @@ function place(source) {
   const age = source.watermarkAgeSeconds;
   const { window, lease } = source;
   return facts([
-    ["Watermark", source.watermark ? `${moment(source.watermark)} UTC` : "none yet",
+    ["Watermark", source.watermark ? moment(source.watermark) : "none yet",
       age === null ? "" : `${duration(age)} old`, source.stale ? "bad" : null],
     ["Contracts stored", number(source.contracts), source.undated ? `${number(source.undated)} without a date` : ""],
-    ["Open window", window ? `${moment(window.from)}` : "none", window ? `to ${moment(window.to)}, ${window.pages} pages read` : ""],
+    ["Open window", window ? moment(window.from) : "none", window ? `to ${moment(window.to)}, ${window.pages} pages read` : ""],
     ["Lease", lease ? (lease.expired ? "expired" : "held") : "free",
-      lease ? `${lease.owner}, until ${moment(lease.expiresAt)} UTC` : "no run is at work", lease?.expired ? "warn" : null],
+      lease ? `${lease.owner}, until ${moment(lease.expiresAt)}` : "no run is at work", lease?.expired ? "warn" : null],
   ]);
 }
 
@@ -57,7 +57,7 @@ function backfill(progress) {
       ["Of the time range", percent(progress.share), `from ${progress.from.slice(0, 10)}`],
       ["Releases so far", number(progress.releases)],
       ["Rate", progress.releasesPerHour === null ? "not known yet" : `${number(progress.releasesPerHour)} an hour`, "over the last day's runs"],
-      ["Expected end", progress.expectedEnd ? `${moment(progress.expectedEnd)} UTC` : "not known yet", progress.expectedEnd ? "if it goes on like this" : ""],
+      ["Expected end", progress.expectedEnd ? moment(progress.expectedEnd) : "not known yet", progress.expectedEnd ? "if it goes on like this" : ""],
     ]));
 }
 
@@ -69,7 +69,7 @@ function lastRun(run) {
     el("h3", {}, "Last run"),
     facts([
       ["Outcome", run.outcome, run.mode, kind],
-      ["Began", `${moment(run.startedAt)} UTC`, `${run.endedAt ? "lasted" : "for"} ${duration(run.lastedSeconds)}`],
+      ["Began", moment(run.startedAt), `${run.endedAt ? "lasted" : "for"} ${duration(run.lastedSeconds)}`],
       ...counts.map((name) => [name[0].toUpperCase() + name.slice(1), number(run[name]), "",
         name === "rejected" && run.rejected ? "warn" : null]),
       ["Waited", duration(run.waitedSeconds), "for its turn and rate limits"],
@@ -106,7 +106,7 @@ function audit(found) {
   if (!found) return el("div", { "data-fact": "audit" }, heading, el("p", { class: "quiet" }, "no audit yet"));
   const wrong = found.missing + found.stale;
   return el("div", { "data-fact": "audit" }, heading, facts([
-    ["Outcome", found.outcome, `${moment(found.endedAt ?? found.startedAt)} UTC`, wrong ? "warn" : "good"],
+    ["Outcome", found.outcome, moment(found.endedAt ?? found.startedAt), wrong ? "warn" : "good"],
     ["Range", found.from ? found.from.slice(0, 10) : "–", found.to ? `to ${found.to.slice(0, 10)}` : ""],
     ["Windows checked", number(found.windowsChecked)],
     ["Missing", number(found.missing), "", found.missing ? "bad" : null],

@@ -1,0 +1,190 @@
+"""The page "Tender sync" in a real browser: from the login to what it shows while the sync is at work."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import TYPE_CHECKING
+
+from selenium.webdriver.common.by import By
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.browser.pages import Browser
+
+FTS, CF = "FIND_A_TENDER", "CONTRACTS_FINDER"
+SCRIPT = "<script>document.title='taken over'</script><img src=x onerror=\"document.title='taken over'\">"
+
+
+def share(page):
+    """The percentage of the history read, as the page says it."""
+    said = page.fact(FTS, "of the time range")
+    return float(said.split(" ")[0]) if said else None
+
+
+def test_running_backfill_is_seen_to_advance(page):
+    """The tests begin here: the backfill lasts a minute."""
+    page.until(
+        lambda: share(page) is not None and page.fact(FTS, "outcome").startswith("running"), "a running backfill"
+    )
+    first = share(page)
+    assert first < 100
+    page.until(lambda: (share(page) or 101) > first, "more than that")
+    assert page.fact(FTS, "mode") == "backfilling"
+    assert page.fact(FTS, "lease").startswith("held\nfind_a_tender/")
+    assert "an hour" in page.fact(FTS, "rate")
+    page.until(lambda: "if it goes on" in page.fact(FTS, "expected end"), "an expected end")
+    assert page.all("iframe") == [], "looked at within the frame"
+    page.until(lambda: page.fact(FTS, "mode") == "syncing", "the end of the backfill", seconds=180)
+    assert page.fact(FTS, "backfill") == ""
+    page.until(lambda: page.fact(FTS, "lease").startswith("free"), "the lease given back")
+
+
+def test_page_says_what_mongodb_holds(page, ui):
+    for source in (FTS, CF):
+        page.until(lambda source=source: page.fact(source, "mode") == "syncing", "both sources to be syncing", 180)
+        run = ui.db.syncRuns.find_one({"source": source}, sort=[("startedAt", -1)])
+        count = ui.db.contracts.count_documents({"source": source})
+        assert page.fact(source, "contracts stored").split("\n")[0] == f"{count:,}"
+        for name in ("fetched", "created", "updated", "unchanged", "rejected", "requests"):
+            assert page.fact(source, name) == f"{run.get(name, 0):,}"
+        assert page.fact(source, "outcome").startswith("done")
+        assert page.fact(source, "audit") == "LAST AUDIT\nno audit yet"
+    busiest = ui.db.buyers.find_one(sort=[("contractCount", -1)])
+    assert busiest["name"] in page.find("#buyers").text
+
+
+def test_hostile_text_is_shown_and_not_obeyed(page, ui):
+    ui.db.buyers.insert_one({"name": SCRIPT, "orgId": "evil", "contractCount": 10**6})
+    ui.db.rejectedReleases.insert_one(
+        {
+            "source": FTS,
+            "contentHash": "evil",
+            "noticeId": SCRIPT,
+            "reason": SCRIPT,
+            "runId": SCRIPT,
+            "createdAt": ui.db.client.admin.command("hello")["localTime"],
+            "raw": {"title": SCRIPT},
+        }
+    )
+    ui.db.syncJobs.update_one({"source": FTS}, {"$push": {"errorLog": SCRIPT}})
+    try:
+        page.until(lambda: SCRIPT in page.find("#buyers").text, "the buyer's name")
+        assert SCRIPT in page.fact(FTS, "rejected releases")
+        page.find(f'section[data-source="{FTS}"] summary').click()
+        page.until(lambda: SCRIPT in page.fact(FTS, "errors"), "the error")
+        page.find(f'section[data-source="{FTS}"] [data-fact="rejected releases"] button').click()
+        page.until(lambda: SCRIPT.replace('"', '\\"') in page.find("#raw-text").text, "the raw release")
+        assert page.run("return document.title") == "Tender sync"
+        assert page.all("main script, main img, dialog script, dialog img") == []
+    finally:
+        ui.db.buyers.delete_one({"orgId": "evil"})
+        ui.db.rejectedReleases.delete_one({"contentHash": "evil"})
+        ui.db.syncJobs.update_one({"source": FTS}, {"$pull": {"errorLog": SCRIPT}})
+
+
+def test_rejected_release_is_shown_raw_and_leads_to_its_dag(page, ui):
+    rejected = ui.db.rejectedReleases.find_one({"source": CF}, sort=[("createdAt", -1)])
+    where = f'section[data-source="{CF}"] [data-fact="rejected releases"]'
+    assert rejected["reason"] in page.fact(CF, "rejected releases")
+    page.find(f"{where} button").click()
+    page.until(lambda: page.find("#raw-text").text, "the raw release")
+    page.find("dialog button").click()
+    assert not page.run("return document.getElementById('raw').open")
+    page.find(f"{where} a").click()
+    page.chrome.switch_to.default_content()
+    page.until(
+        lambda: page.chrome.current_url.startswith(f"{page.address}/dags/contracts_finder"), "Airflow's own page"
+    )
+
+
+def test_theme_follows_airflows_switch(page):
+    colours = {}
+    for theme in ("dark", "light"):
+        page.chrome.switch_to.default_content()
+        page.run(f"localStorage.setItem('theme', '{theme}')")
+        page.chrome.switch_to.frame(page.find("iframe"))
+        page.until(lambda theme=theme: page.run("return document.documentElement.dataset.theme") == theme, theme)
+        colours[theme] = page.run("return getComputedStyle(document.body).backgroundColor")
+    assert colours["dark"] != colours["light"]
+    page.run("localStorage.removeItem('theme')")
+
+
+def test_nothing_comes_from_anywhere_else_and_nothing_is_refused(page):
+    loaded = page.run("return performance.getEntriesByType('resource').map((entry) => entry.name)")
+    assert any(name.endswith("/api/overview") for name in loaded)
+    assert [name for name in loaded if not name.startswith(f"{page.address}/tender-sync/")] == []
+    page.chrome.get_log("browser")
+    page.open_page()
+    said = [entry["message"] for entry in page.chrome.get_log("browser") if entry["level"] == "SEVERE"]
+    assert said == [], "such as a breach of the content security policy"
+
+
+def test_injected_script_does_not_run(page):
+    """Were markup ever let through, the content security policy would still stop it."""
+    page.run(
+        "const made = document.createElement('script'); made.textContent = \"document.title = 'taken over'\";"
+        "document.body.append(made);"
+        "document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"document.title = 1\">')"
+    )
+    time.sleep(0.5)
+    assert page.run("return document.title") == "Tender sync"
+
+
+def test_mongodb_that_does_not_answer_is_said_and_what_was_read_stays(page, ui):
+    contracts = page.fact(CF, "contracts stored")
+    os.kill(ui.mongod_pid, signal.SIGSTOP)
+    try:
+        page.until(lambda: "MongoDB" in page.find("#problem").text, "the page to say so")
+        assert "old" in page.find("#content").get_attribute("class")
+        assert page.fact(CF, "contracts stored") == contracts
+    finally:
+        os.kill(ui.mongod_pid, signal.SIGCONT)
+    page.until(lambda: not page.find("#problem").text, "it to be found again")
+    assert page.find("#content").get_attribute("class") == ""
+
+
+def test_nobody_sees_it_without_a_login(start_browser, ui):
+    with start_browser() as stranger:
+        stranger.chrome.get(f"{ui.address}/tender-sync/")
+        assert "Not authenticated" in stranger.find("body").text
+        stranger.chrome.get(f"{ui.address}/plugin/tender-sync")
+        stranger.until(lambda: "/auth/login" in stranger.chrome.current_url, "the login")
+
+
+def test_user_without_permission_is_refused_and_viewer_may_look(start_browser, ui):
+    for name, allowed in (("nora", False), ("vera", True)):
+        with start_browser() as browser:
+            browser.login(name)
+            browser.chrome.get(f"{ui.address}/tender-sync/")
+            if allowed:
+                browser.find("section[data-source]")
+            else:
+                assert "Forbidden" in browser.find("body").text
+                assert browser.chrome.find_elements(By.CSS_SELECTOR, "section") == []
+
+
+def test_page_fits_its_window_in_both_themes(start_browser, screenshots):
+    with start_browser() as browser:
+        browser.login("anna")
+        browser.chrome.set_window_size(1400, 1750)
+        for theme in ("light", "dark"):
+            browser.run(f"localStorage.setItem('theme', '{theme}')")
+            shoot(browser, screenshots / f"page-{theme}.png")
+        browser.chrome.set_window_size(500, 900)
+        browser.chrome.get(f"{browser.address}/tender-sync/")
+        browser.find("section[data-source]")
+        assert fits(browser), "nor on a narrow screen"
+
+
+def shoot(browser: Browser, file: Path) -> None:
+    browser.open_page()
+    assert fits(browser)
+    browser.chrome.switch_to.default_content()
+    browser.chrome.save_screenshot(str(file))
+
+
+def fits(browser: Browser) -> bool:
+    return browser.run("return document.documentElement.scrollWidth <= window.innerWidth")

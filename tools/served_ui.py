@@ -1,0 +1,55 @@
+"""Airflow with its UI and logins for the browser tests: `python -m tools.served_ui FOLDER`, ended by SIGTERM.
+
+A process of its own, as the demo's worker is, so that none of Airflow's processes outlives the tests. Prints one line
+of JSON: the UI's address, MongoDB's and its process id when all is ready, or why it failed.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from tools.airflow_ui import start_ui
+from tools.mongod import free_port
+from tools.options import Options
+from tools.processes import Stopped, become_worker, end_descendants
+from tools.stack import Failed, running_stack
+from tools.tour import settings
+
+# Six hours a window: 120 windows and more of Find a Tender, each at least a request, so that its backfill lasts a
+# minute and can be watched. Contracts Finder, whose windows grow, is done in seconds.
+DAYS, PER_DAY, PACE_SECONDS = 30, 60, 0.5
+USERS = {"anna": "admin", "vera": "viewer", "nora": ""}
+
+
+def main() -> int:
+    """Serve until told to stop."""
+    folder = Path(sys.argv[1])
+    options = Options(show="ui", folder=folder, releases=None, days=DAYS, per_day=PER_DAY, budget=0)
+    try:
+        become_worker()
+        with running_stack(options) as stack:
+            passwords = folder / "passwords.json"
+            passwords.write_text(json.dumps({name: f"{name}-password" for name in USERS}))
+            environment = settings(datetime.now(UTC) - timedelta(days=DAYS)) | {
+                "SYNC_PACE_SECONDS": str(PACE_SECONDS),
+                "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in USERS.items()),
+                "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
+            }
+            ui = start_ui(stack, environment, free_port())
+            ready = {"address": ui.address, "mongo": stack.mongod.uri, "database": stack.db.name}
+            print(json.dumps(ready | {"pid": stack.mongod.pid}), flush=True)
+            ui.watch()
+    except Stopped as stopped:
+        return stopped.exit_code
+    except Failed as failure:
+        print(json.dumps({"failed": str(failure)}), flush=True)
+        return 1
+    finally:
+        end_descendants()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
