@@ -170,6 +170,8 @@ def test_page_fits_its_window_in_both_themes(start_browser, screenshots):
     with start_browser() as browser:
         browser.login("anna")
         browser.chrome.set_window_size(1400, 1750)
+        browser.open_page()
+        browser.until(lambda: browser.fact(CF, "mode") == "syncing", "a source that is syncing", 180)
         for theme in ("light", "dark"):
             browser.run(f"localStorage.setItem('theme', '{theme}')")
             shoot(browser, screenshots / f"page-{theme}.png")

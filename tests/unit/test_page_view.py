@@ -173,10 +173,21 @@ def test_stored_contracts_add_up_over_months():
     assert (days["2026-06-01"], days["2026-05-29"], max(days)) == (3, 4, "2026-06-05")
 
 
-def test_gap_is_a_whole_working_day_of_the_history_without_a_notice():
-    """The history begins on Tuesday 2 June; only Wednesday has notices; today is not over."""
-    shown = view(job=SYNCING | {"backfillStartDate": "2026-06-01T00:00:00Z"}, months=[month("2026-06", {"03": 1})])
-    assert [day["day"] for day in shown["days"] if day["gap"]] == ["2026-06-02", "2026-06-04"]
+def gaps(shown):
+    return [day["day"] for day in shown["days"] if day["gap"]]
+
+
+def test_gap_is_a_whole_working_day_that_was_read_and_has_no_notice():
+    """Read from Thursday 28 May to Friday 5 June, of which only Wednesday has notices."""
+    read = SYNCING | {"backfillStartDate": "2026-05-28T00:00:00Z"}
+    assert gaps(view(job=read, months=[month("2026-06", {"03": 1})])) == [
+        "2026-05-29",
+        "2026-06-01",
+        "2026-06-02",
+        "2026-06-04",
+    ]
+    assert gaps(view(job=read | {"lastSyncedDate": "2026-06-02T12:00:00Z"})) == ["2026-05-29", "2026-06-01"]
+    assert gaps(view(job=read | {"lastSyncedDate": None})) == gaps(view()) == [], "nothing was read yet"
 
 
 def test_days_of_a_backfill_end_where_it_is():

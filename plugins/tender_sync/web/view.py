@@ -64,6 +64,7 @@ def source_view(found: SourceDocuments, now: datetime) -> dict[str, Any]:
     watermark = _moment(job.get("lastSyncedDate"))
     backfilling = job.get("backfillCompletedAt") is None
     last = found.runs[0] if found.runs else None
+    until = watermark if backfilling and watermark else now
     return {
         "source": source.name,
         "title": source.title,
@@ -87,7 +88,7 @@ def source_view(found: SourceDocuments, now: datetime) -> dict[str, Any]:
             "latest": [_rejected(each) for each in found.rejected],
         },
         "runs": [_bar(run, now) for run in reversed(found.runs)],
-        **_stored(found.months, until=watermark if backfilling and watermark else now, since=_first_day(source, job)),
+        **_stored(found.months, read=(_first_day(source, job), (job.get("lastSyncedDate") or "")[:10]), until=until),
     }
 
 
@@ -243,10 +244,10 @@ def _raw_text(document: Mapping[str, Any]) -> str:
     return zlib.decompressobj().decompress(document["rawZlib"], 4 * RAW_SHOWN + 4).decode(errors="replace")
 
 
-def _stored(months: Iterable[Mapping[str, Any]], *, until: datetime, since: str) -> dict[str, Any]:
+def _stored(months: Iterable[Mapping[str, Any]], *, read: tuple[str, str], until: datetime) -> dict[str, Any]:
     """Return the contracts stored: in all, by stage, by sector, by month, and by day for the last days to `until`.
 
-    A gap is a whole working day after `since` on which nothing was published as far as is stored.
+    A gap is a working day between the two days of `read` on which nothing was published as far as is stored.
     """
     sums: Counter[str] = Counter()
     by_month, by_day = {}, {}
@@ -262,14 +263,15 @@ def _stored(months: Iterable[Mapping[str, Any]], *, until: datetime, since: str)
         "sectors": _ranked(sums, "sectors."),
         "undated": by_month.pop(UNDATED, 0),
         "months": [{"month": month, "contracts": by_month[month]} for month in sorted(by_month) if by_month[month]],
-        "days": [_day(day, by_day, gap=day < until and f"{day:%Y-%m-%d}" > since) for day in days],
+        "days": [_day(day, by_day, read) for day in days],
     }
 
 
-def _day(day: datetime, by_day: Mapping[str, int], *, gap: bool) -> dict[str, Any]:
+def _day(day: datetime, by_day: Mapping[str, int], read: tuple[str, str]) -> dict[str, Any]:
     name = f"{day:%Y-%m-%d}"
     contracts = by_day.get(name, 0)
-    return {"day": name, "contracts": contracts, "gap": gap and not contracts and day.weekday() < _SATURDAY}
+    gap = not contracts and read[0] < name < read[1] and day.weekday() < _SATURDAY
+    return {"day": name, "contracts": contracts, "gap": gap}
 
 
 def _ranked(sums: Mapping[str, int], group: str) -> list[dict[str, Any]]:
