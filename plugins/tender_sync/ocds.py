@@ -210,13 +210,22 @@ class _Publisher:
     regime: Callable[[OcdsRelease], str | None]
 
 
+_ENGLAND = frozenset(
+    {
+        *("North East", "North West", "Yorkshire and the Humber", "East Midlands", "West Midlands"),
+        *("East of England", "London", "South East", "South West"),
+    }
+)
+_COUNTRIES = {_ENGLAND: "England", _ENGLAND | {"Scotland", "Wales", "Northern Ireland"}: "United Kingdom"}
+
+
 def _delivery_region(release: OcdsRelease, _buyer: Buyer) -> str | None:
     """Return the name of the region delivered to, Contracts Finder's only region; None for several.
 
     71 of 124 releases name one or more; the two that name nine and twelve mean the whole country.
     """
-    regions = set(texts(release, "tender", "items", "deliveryAddresses", "region"))
-    return regions.pop() if len(regions) == 1 else None
+    regions = frozenset(texts(release, "tender", "items", "deliveryAddresses", "region"))
+    return next(iter(regions)) if len(regions) == 1 else _COUNTRIES.get(regions)
 
 
 def _buyer_region(_release: OcdsRelease, buyer: Buyer) -> str | None:

@@ -229,6 +229,12 @@ def test_pages_of_contracts_finder(release, page):
     assert cf(**release)["sourceUrl"] == page
 
 
+ENGLAND = (
+    *("North East", "North West", "Yorkshire and the Humber", "East Midlands", "West Midlands"),
+    *("East of England", "London", "South East", "South West"),
+)
+
+
 @pytest.mark.parametrize(
     ("addresses", "region"),
     [
@@ -237,6 +243,8 @@ def test_pages_of_contracts_finder(release, page):
         ({"1": {"region": "London"}}, "London"),
         ({"region": "London"}, "London"),
         ([{"region": "London"}, {"region": "Wales"}], None),
+        ([{"region": region} for region in ENGLAND], "England"),
+        ([{"region": region} for region in (*ENGLAND, "Scotland", "Wales", "Northern Ireland")], "United Kingdom"),
         ([{"countryName": "United Kingdom"}], None),
         ("London", None),
         (None, None),

@@ -1,0 +1,203 @@
+"""How much of the contracts' fields real notices fill: by the plain rules, by the mapper, and what it leaves unsaid.
+
+    PYTHONPATH=plugins python -m tools.coverage ../shared/notices
+    PYTHONPATH=plugins python -m tools.coverage ../shared/notices --sample 40     # notices and contracts, to be read
+
+A cell of the table is three shares of the releases of one source and regime: filled by the plain rules, filled by the
+mapper, and, of the releases whose field is empty, those that hold such a value somewhere all the same. The plain rules
+read the obvious OCDS path and nothing else (`PLAIN`); "somewhere" is a pattern over every value of the release
+(`HELD`), looser than any rule of the mapper.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections import defaultdict
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from tender_sync.dig import walk
+from tender_sync.notices import regime, tags
+from tender_sync.ocds import map_ocds_to_contract
+from tools.ocds_server.catalogue import CONTRACTS_FINDER
+from tools.ocds_server.load import load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from tender_sync.ocds import MappedContract
+
+PLAIN: Mapping[str, tuple[str, ...]] = {
+    "title": ("tender.title",),
+    "description": ("tender.description",),
+    "buyerName": ("buyer.name",),
+    "buyerOrg": ("buyer.id",),
+    "buyerRegion": ("parties.address.region",),
+    "cpvCodes": ("tender.classification.id", "tender.items.classification.id"),
+    "sector": ("tender.classification.id", "tender.items.classification.id"),
+    "valueMin": ("tender.value.amount",),
+    "valueMax": ("tender.value.amount",),
+    "currency": ("tender.value.currency",),
+    "valueBasis": (),
+    "publishedDate": ("date",),
+    "deadlineDate": ("tender.tenderPeriod.endDate",),
+    "noticeType": (),
+    "regime": (),
+    "contractStartDate": ("awards.contractPeriod.startDate", "tender.contractPeriod.startDate"),
+    "contractEndDate": ("awards.contractPeriod.endDate", "tender.contractPeriod.endDate"),
+    "procurementMethod": ("tender.procurementMethod",),
+    "procurementMethodDetails": ("tender.procurementMethodDetails",),
+    "contractMechanism": ("tender.procurementMethodDetails",),
+    "contractType": ("tender.mainProcurementCategory",),
+    "submissionMethod": ("tender.submissionMethod",),
+    "submissionPortalUrl": ("tender.submissionMethodDetails",),
+    "buyerContact": ("parties.contactPoint.email",),
+    "documents": ("tender.documents.id",),
+    "lots": ("tender.lots.id",),
+    "maxLotsBidPerSupplier": ("tender.lotDetails.maximumLotsBidPerSupplier",),
+    "suitableForSme": ("tender.suitability.sme",),
+    "suitableForVco": ("tender.suitability.vcse",),
+    "canRenew": ("tender.lots.renewal.description",),
+    "renewalDescription": ("tender.lots.renewal.description",),
+    "geographicScope": ("tender.items.deliveryAddresses.region",),
+    "hasEuFunding": (),
+    "awardedSuppliers": ("awards.suppliers.name",),
+    "awardDate": ("awards.date",),
+    "awardValue": ("awards.value.amount",),
+    "tenderPeriodStart": ("tender.tenderPeriod.startDate",),
+    "enquiryPeriodEnd": ("tender.enquiryPeriod.endDate",),
+}
+_AMOUNT = r"^(?!.*(subcontracting|participationFees)).*\.(amount|amountGross)=[0-9]|estValidBidValue"
+_OF_SOMETHING_ELSE = (
+    "documents|lassifications|items|milestones|options|renewal|Criteria|techniques|participationFees|budget|parties"
+    "|subcontracting|deliveryLocation|amendments.unstructured|reservedParticipationLocation|agreedMetrics|recurrence|bids"
+)
+HELD: Mapping[str, str] = {
+    "title": r"title=",
+    "description": rf"^(?!.*({_OF_SOMETHING_ELSE})).*(description|rationale|statusDetails)=",
+    "buyerName": r"^(buyer\.name|parties\.name)=",
+    "buyerOrg": r"^(buyer\.id|parties\.id)=",
+    "buyerRegion": r"^parties\.address\.region=|deliveryAddresses\.region=",
+    "cpvCodes": r"scheme=CPV$",
+    "sector": r"scheme=CPV$",
+    "valueMin": _AMOUNT,
+    "valueMax": _AMOUNT,
+    "currency": _AMOUNT,
+    "valueBasis": _AMOUNT,
+    "publishedDate": r"^date=|datePublished=",
+    "deadlineDate": r"tenderPeriod\.endDate=|eadline=|newValue\.date=",
+    "noticeType": r"noticeType=",
+    "regime": r"legalBasis\.scheme=",
+    "contractStartDate": r"^(?!.*agreedMetrics).*(ontractPeriod|\.period)\.startDate=",
+    "contractEndDate": r"^(?!.*agreedMetrics).*(ontractPeriod|\.period|implementation)\.endDate=",
+    "procurementMethod": r"procurementMethod=",
+    "procurementMethodDetails": r"procurementMethodDetails=",
+    "contractMechanism": r"procurementMethodDetails=|hasFramework|hasDynamic|relatedProcesses",
+    "contractType": r"mainProcurementCategory=",
+    "submissionMethod": r"submissionMethod=|electronicSubmissionPolicy=(allowed|required)",
+    "submissionPortalUrl": r"(submissionMethodDetails|atypicalToolUrl|accessDetails)=(?s:.)*(https?://|www\.)",
+    "buyerContact": r"ontactPoints?\.(name|email|telephone)=",
+    "documents": r"documents\.(id|url)=",
+    "lots": r"tender\.lots\.id=",
+    "maxLotsBidPerSupplier": r"maximumLotsBidPerSupplier=[0-9]",
+    "suitableForSme": r"suitability\.sme=|reservedParticipation=.*sme",
+    "suitableForVco": r"suitability\.vcse=|reservedParticipation=.*vcse",
+    "canRenew": r"hasRenewal=|renewal\.|maxExtentDate=",
+    "renewalDescription": r"renewal\.description=",
+    "geographicScope": r"deliveryAddresses\.(\d+\.)?(region|countryName|postalCode)=|deliveryLocation\.",
+    "hasEuFunding": r"roles=funder|financingParty|sourceParty",
+    "awardedSuppliers": r"suppliers\.name=|roles=supplier$",
+    "awardDate": r"awards\.date=|dateSigned=",
+    "awardValue": r"^(awards|contracts)\.value\.(amount|amountGross)=",
+    "tenderPeriodStart": r"tenderPeriod\.startDate=",
+    "enquiryPeriodEnd": r"enquiryPeriod\.endDate=",
+}
+NOT_PUBLISHED = {
+    "Contracts Finder": ("valueBasis", "noticeType", "regime"),
+    "Find a Tender, old rules": ("noticeType",),
+}
+_TITLES = {
+    "UKPGA": "Find a Tender, the Act",
+    "CELEX": "Find a Tender, old rules",
+    CONTRACTS_FINDER: "Contracts Finder",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the table, or a sample, of a folder of notices; a folder that is none ends with a message."""
+    parser = argparse.ArgumentParser(prog="python -m tools.coverage", description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("folder", type=Path, help="release packages and releases as *.json, at any depth")
+    parser.add_argument("--sample", type=int, metavar="N", help="print N random contracts beside their notices instead")
+    parser.add_argument("--seed", type=int, default=4, help="of the sample (4)")
+    given = parser.parse_args(arguments)
+    try:
+        groups = _groups(given.folder)
+    except NotADirectoryError as error:
+        parser.error(str(error))
+    print("\n".join(_sample(groups, given.sample, given.seed) if given.sample else table(groups)))
+
+
+def table(groups: Mapping[str, list[tuple[dict[str, Any], MappedContract]]]) -> Iterator[str]:
+    """Yield the Markdown table of `groups` (title → releases with their contracts)."""
+    yield "| field | " + " | ".join(f"{title} ({len(pairs)})" for title, pairs in groups.items()) + " |"
+    yield "|---" * (len(groups) + 1) + "|"
+    yield "| awarded shown AWARDED | " + " | ".join(_awarded(pairs) for pairs in groups.values()) + " |"
+    for field in PLAIN:
+        cells = (
+            "" if field in NOT_PUBLISHED.get(title, ()) else _cell(field, pairs) for title, pairs in groups.items()
+        )
+        yield f"| {field} | " + " | ".join(cells) + " |"
+
+
+def _groups(folder: Path) -> dict[str, list[tuple[dict[str, Any], MappedContract]]]:
+    groups = defaultdict(list)
+    for publication in load(folder):
+        release = publication.release
+        title = _TITLES.get(regime(release) or publication.source, "Find a Tender, no regime")
+        groups[title].append((release, map_ocds_to_contract(release, publication.source)))
+    return dict(sorted(groups.items()))
+
+
+def _cell(field: str, pairs: list[tuple[dict[str, Any], MappedContract]]) -> str:
+    plain = sum(any(_said(walk(release, *path.split("."))) for path in PLAIN[field]) for release, _ in pairs)
+    empty = [release for release, contract in pairs if not _said([contract[field]])]  # type: ignore[literal-required]
+    held = sum(any(re.search(HELD[field], leaf) for leaf in leaves(release)) for release in empty)
+    shares = (plain / len(pairs), 1 - len(empty) / len(pairs), held / len(empty) if empty else 0)
+    return " → ".join(f"{share:.1%}" for share in shares[:2]) + f", {shares[2]:.1%}"
+
+
+def _awarded(pairs: list[tuple[dict[str, Any], MappedContract]]) -> str:
+    """Return how many award notices are AWARDED: plainly none, now all but dynamic markets' and failed ones."""
+    shown = [contract["status"] for release, contract in pairs if tags(release) & {"award", "awardupdate"}]
+    return f"0 → {shown.count('AWARDED')} of {len(shown)}"
+
+
+def _said(values: Iterable[object]) -> bool:
+    return any(value not in (None, "", [], {}) for value in values)
+
+
+def leaves(value: object, path: str = "") -> Iterator[str]:
+    """Yield every value of a release as `dotted.path=value`, positions in lists left out."""
+    if isinstance(value, dict):
+        for key, element in value.items():
+            yield from leaves(element, f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        for element in value:
+            yield from leaves(element, path)
+    elif value not in (None, ""):
+        yield f"{path}={value}"
+
+
+def _sample(groups: Mapping[str, list[tuple[dict[str, Any], MappedContract]]], count: int, seed: int) -> Iterator[str]:
+    pairs = [pair for group in groups.values() for pair in group]
+    for release, contract in Random(seed).sample(pairs, min(count, len(pairs))):
+        fields = {name: value for name, value in contract.items() if name != "rawData"}
+        yield json.dumps(release, ensure_ascii=False)
+        yield json.dumps(fields, ensure_ascii=False, default=str) + "\n"
+
+
+if __name__ == "__main__":
+    main()
