@@ -115,10 +115,11 @@ def lineage(contracts: Iterable[Mapping[str, Any]]) -> dict[str, str | None]:
     """
     notices = sorted(map(_notice, contracts), key=attrgetter("order"))
     found: dict[str, str | None] = dict.fromkeys(notice.id for notice in notices)
-    for family in _families(notices):
-        found |= _Family(family).successors()
     for versions in _grouped((notice.guid, notice) for notice in notices):
         found |= {older.id: newer.id for older, newer in pairwise(versions)}
+    # Only a notice's newest version speaks for it: what an older one was (a tender, say, of what is a plan again) is past.
+    for family in _families(notice for notice in notices if found[notice.id] is None):
+        found |= _Family(family).successors()
     return found
 
 

@@ -172,7 +172,11 @@ CHAINS = {
     ),
     "Contracts Finder: an award ends the tender of its ocid": (
         [(f"{GUID}-9", "CF tender", 0), (f"{GUID_2}-7", "CF award", 1), (f"{GUID_2}-6", "CF award update", 2)],
-        {f"{GUID}-9": f"{GUID_2}-7", f"{GUID_2}-7": f"{GUID_2}-6"},
+        {f"{GUID}-9": f"{GUID_2}-6", f"{GUID_2}-7": f"{GUID_2}-6"},
+    ),
+    "Contracts Finder: a tender that became a plan again is past": (
+        [(f"{GUID}-9", "CF tender", 0), (f"{GUID}-7", "CF planning", 1)],
+        {f"{GUID}-9": f"{GUID}-7"},
     ),
     "Contracts Finder: awards of one ocid stand side by side": (
         [(f"{GUID}-9", "CF award", 0), (f"{GUID_2}-7", "CF award update", 1)],
