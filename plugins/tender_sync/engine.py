@@ -171,7 +171,7 @@ class _Run:
         self._heed_the_servers_clock(page.served_at)
         if cursor is not None:
             self.seen.add(cursor)
-        end = PageEnd(len(page.releases), page.next_cursor, page.doubt)
+        end = PageEnd(len(page.releases), page.next_cursor, page.doubt, self.source.numbers(page.releases))
         try:
             place = after_page(self.source, self.place, end, self.seen, self.ceiling)
         except ReadAgain as doubt:
@@ -182,9 +182,9 @@ class _Run:
     def _read_again(self, doubt: ReadAgain, page: FetchPageResult | None) -> None:
         """Keep what an unbelievable page held, and go back to its window's first page with a smaller window."""
         window = self._window
-        smaller = shrink(self.source, self.place)
+        smaller = doubt.place or shrink(self.source, self.place)
         if smaller is not None:
-            log.warning("window %s is read again in halves: %s", _said(window), doubt)
+            log.warning("window %s is read again in smaller pieces: %s", _said(window), doubt)
             self._commit(page, smaller, requests=doubt.requests)
         elif self.job.failures >= FAILURES_BEFORE_SETTING_ASIDE:
             self._set_aside(doubt, page)
@@ -232,6 +232,9 @@ class _Run:
             counts.update(bytes=page.size, requests=page.requests)
         counts["waitedSeconds"] = round(self.patience.waited) - self.counts["waitedSeconds"]
         counts = self.store.commit_page(contracts, rejections, place, counts=counts, window=window, suspect=suspect)
+        if place.lossy and not self.place.lossy:
+            longest = self.source.believed_span
+            log.error("%s hid releases in a long window: none over %s is asked for again", self.source.title, longest)
         self.place = place
         self.counts.update(counts)
         self._say(window, counts)

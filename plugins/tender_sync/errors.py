@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tender_sync.windows import Place
+
 
 class TenderSyncError(Exception):
     """Base of everything this package raises on purpose; `requests` counts those made in vain before it."""
@@ -32,12 +37,14 @@ class SkipRun(TenderSyncError):
 class ReadAgain(TenderSyncError):
     """The answer cannot be believed: read its window again in smaller pieces.
 
-    `body` holds the raw answer where it could not be decoded, so that it can be set aside in the end.
+    `body` holds the raw answer where it could not be decoded, so that it can be set aside in the end. `place`: where to
+    go on, when that is not the first half of the window.
     """
 
-    def __init__(self, message: str, body: bytes = b"") -> None:
+    def __init__(self, message: str, body: bytes = b"", place: Place | None = None) -> None:
         super().__init__(message)
         self.body = body
+        self.place = place
 
 
 class RejectedRelease(TenderSyncError):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pymongo import ReturnDocument
 
 from tender_sync.errors import FixSetup, SkipRun
-from tender_sync.windows import Place, Window, whole_second
+from tender_sync.windows import Doubt, Place, Window, whole_second
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -305,12 +305,28 @@ def parse_moment(text: str, name: str) -> datetime:
 
 
 def _place_fields(place: Place) -> dict[str, Any]:
-    window = place.window
+    window, doubt = place.window, place.doubt
     return {
         "cursor": place.cursor,
         "lastSyncedDate": _iso(place.watermark),
-        "window": window and {"from": window.start, "to": window.end, "pages": window.pages},
+        "window": window
+        and {
+            "from": window.start,
+            "to": window.end,
+            "pages": window.pages,
+            "held": window.held,
+            "topNumber": window.top,
+        },
+        "lastNumber": place.number,
+        "doubt": doubt
+        and {
+            "to": doubt.end,
+            "held": doubt.held,
+            "found": doubt.found,
+            "spanSeconds": doubt.span.total_seconds(),
+        },
         "windowSpanSeconds": place.span.total_seconds(),
+        "losesReleases": place.lossy,
     }
 
 
@@ -323,9 +339,25 @@ def _from_document(document: dict[str, Any], source: Source) -> SyncJob:
         place=Place(
             watermark=parse_moment(watermark, "syncJobs.lastSyncedDate") if watermark else start,
             span=timedelta(seconds=document["windowSpanSeconds"]),
-            window=window and Window(window["from"], window["to"], window["pages"]),
+            window=window and _window(window),
             cursor=document["cursor"],
+            number=document.get("lastNumber"),
+            doubt=_doubt(document.get("doubt")),
+            lossy=document.get("losesReleases", False),
         ),
         backfill_start=start,
         failures=document["failures"],
     )
+
+
+def _window(document: dict[str, Any]) -> Window:
+    # A job of an earlier version kept no numbers: its open window proves nothing, and so is read again if long.
+    return Window(
+        document["from"], document["to"], document["pages"], document.get("held", 0), document.get("topNumber")
+    )
+
+
+def _doubt(document: dict[str, Any] | None) -> Doubt | None:
+    if document is None:
+        return None
+    return Doubt(document["to"], document["held"], timedelta(seconds=document["spanSeconds"]), document["found"])

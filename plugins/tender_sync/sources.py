@@ -5,14 +5,15 @@ A new source is one more `Source` in `SOURCES`, its two-line DAG file and its ro
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 
 class Action(Enum):
@@ -41,6 +42,9 @@ _COMMON: Mapping[int, StatusRule] = {
 # How long a cursor lives is documented nowhere: a refused one means that its window begins again.
 _CURSOR_REFUSED: Mapping[int, StatusRule] = {s: StatusRule(Action.READ_AGAIN) for s in (400, 404, 410, 422)}
 
+# Notice numbers begin at 1 every year; they are kept as year * NUMBERS_A_YEAR + number.
+NUMBERS_A_YEAR = 10_000_000
+
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
@@ -48,6 +52,8 @@ class Source:
 
     `clocks` are the time zones in which the API may read a time without zone; windows are said so wide that every
     reading covers them. Spans and look-backs are durations; `pace` is in seconds from request start to request start.
+    Windows are sized to hold `aim_pages`. One longer than `believed_span` is believed only if its notices' numbers
+    (`number`: groups number and year of a release id) leave no gaps; `max_span` is the longest ever asked for.
     """
 
     name: str
@@ -62,9 +68,12 @@ class Source:
     history_start: datetime
     pace: float
     first_span: timedelta
+    believed_span: timedelta
     max_span: timedelta
+    aim_pages: int
     max_pages: int
     look_back: timedelta
+    number: re.Pattern[str] | None = None
     page_size: int = 100
     # Two windows share this much, because whether an API's bounds are inclusive is documented nowhere.
     overlap: timedelta = timedelta(seconds=1)
@@ -77,6 +86,14 @@ class Source:
         if with_cursor and status in _CURSOR_REFUSED:
             return _CURSOR_REFUSED[status]
         return self.statuses.get(status, StatusRule(Action.STOP))
+
+    def numbers(self, releases: Iterable[Any]) -> frozenset[int]:
+        """Return the notice numbers of `releases`, growing over the years; none where the source has none."""
+        if self.number is None:
+            return frozenset()
+        ids = (release.get("id") for release in releases if isinstance(release, dict))
+        found = (self.number.fullmatch(each) for each in ids if isinstance(each, str))
+        return frozenset(int(met["year"]) * NUMBERS_A_YEAR + int(met["number"]) for met in found if met)
 
 
 LONDON = ZoneInfo("Europe/London")
@@ -99,9 +116,13 @@ FIND_A_TENDER = Source(
     pace=10.05,
     # Kingfisher Collect met releases missing from long walks and went from one day to six hours (issues 1203, 1212).
     first_span=timedelta(hours=6),
-    max_span=timedelta(hours=6),
-    # Six hours of a busy working day are three pages; past 20 something is wrong with the walk.
-    max_pages=20,
+    believed_span=timedelta(hours=6),
+    # Notices are numbered as they are published, 075502-2026 to 075962-2026 on the recorded 10 August 2026: a longer
+    # window that lost some shows it. Three days are a weekend; six pages a busy working day, met whole in August 2026.
+    number=re.compile(r"(?P<number>\d{6})-(?P<year>\d{4})", re.ASCII),
+    max_span=timedelta(days=3),
+    aim_pages=6,
+    max_pages=20,  # past that something is wrong with the walk
     # Two clean hours for late indexing; at the busiest they hold about one page.
     look_back=timedelta(hours=2),
 )
@@ -120,8 +141,10 @@ CONTRACTS_FINDER = Source(
     history_start=datetime(2016, 11, 1, tzinfo=UTC),  # OCDS begins here (Kingfisher Collect)
     pace=10.05,  # undocumented; the other service's rate is a polite guess
     first_span=timedelta(days=1),
-    max_span=timedelta(days=15),  # Kingfisher Collect's window, in use for years
+    believed_span=timedelta(days=15),  # Kingfisher Collect's window, in use for years
+    max_span=timedelta(days=15),
     # 15 days are about 40 pages of 100; twice that is still one walk of a quarter of an hour.
+    aim_pages=40,
     max_pages=80,
     look_back=timedelta(hours=2),  # more than the hour by which the two readings of its clock differ
     # "no further requests should be made until after 5 minutes" (its documentation, on a 403).

@@ -7,12 +7,14 @@ through one, `shrink` halves one that could not be believed. Times are aware UTC
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from tender_sync.errors import ReadAgain
+from tender_sync.sources import NUMBERS_A_YEAR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -20,14 +22,37 @@ if TYPE_CHECKING:
 
     from tender_sync.sources import Source
 
+# Of the 461 numbers of the recorded 10 August 2026 two were never published. Kingfisher's losses were many times that.
+ONE_NUMBER_UNUSED_IN = 50
+STEP_OF_GROWTH = 1.25
+_HIDDEN = "releases may be hidden"
+
 
 @dataclass(frozen=True)
 class Window:
-    """A time range asked of the API, complete only when a believable end was seen; `pages` counts those read so far."""
+    """A time range asked of the API, complete only when a believable end was seen.
+
+    `pages` counts those read so far, `held` the notice numbers on them that are new, `top` is the highest of these.
+    """
 
     start: datetime
     end: datetime
     pages: int = 0
+    held: int = 0
+    top: int | None = None
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A long window that did not prove whole and is being read again in short ones, up to its `end`.
+
+    It held `held` notice numbers; the short ones have `found` that many so far. `span` was the size of windows then.
+    """
+
+    end: datetime
+    held: int
+    span: timedelta
+    found: int = 0
 
 
 @dataclass(frozen=True)
@@ -36,7 +61,8 @@ class Place:
 
     `watermark`: all up to here is committed. `window` and `cursor`: the open window and how to go on inside it (null:
     its first page). `span`: the size of the next window. `reached`: how far this run's windows have come, which in a
-    look-back lies behind the watermark; None before the first.
+    look-back lies behind the watermark; None before the first. `number`: the notice number the last window ended with.
+    `doubt`: what is being read again, if anything. `lossy`: a long window has lost releases; none is asked for again.
     """
 
     watermark: datetime
@@ -44,15 +70,22 @@ class Place:
     window: Window | None = None
     cursor: str | None = None
     reached: datetime | None = None
+    number: int | None = None
+    doubt: Doubt | None = None
+    lossy: bool = False
 
 
 @dataclass(frozen=True)
 class PageEnd:
-    """What decides how a walk goes on after a page: how much it held, what it links to, and what is odd about that."""
+    """What decides how a walk goes on after a page: how much it held, what it links to, and what is odd about that.
+
+    `numbers` are the notice numbers on it (`Source.numbers`).
+    """
 
     size: int
     next_cursor: str | None
     doubt: str | None = None
+    numbers: frozenset[int] = frozenset()
 
 
 def open_window(source: Source, place: Place, ceiling: datetime, *, look_back: bool) -> Place | None:
@@ -64,6 +97,8 @@ def open_window(source: Source, place: Place, ceiling: datetime, *, look_back: b
     else:
         known, start = place.watermark, place.watermark - source.overlap
     end = min(known + place.span, ceiling)
+    if place.doubt and known < place.doubt.end < end:
+        end = place.doubt.end
     if known >= end:
         return None
     return replace(place, window=Window(start, end), cursor=None)
@@ -108,8 +143,27 @@ def after_page(source: Source, place: Place, page: PageEnd, seen: Collection[str
     if doubt := page.doubt or _doubt(source, window, page, seen):
         raise ReadAgain(doubt)
     end = min(window.end, ceiling) if window.pages == 0 else window.end
-    read = replace(place, window=Window(window.start, end, window.pages + 1), cursor=page.next_cursor)
-    return read if page.next_cursor is not None else close(source, read)
+    fresh = {number for number in page.numbers if place.number is None or number > place.number}
+    read = Window(
+        window.start,
+        end,
+        pages=window.pages + 1,
+        held=window.held + len(fresh),
+        top=max(page.numbers | ({window.top} if window.top else set()), default=None),
+    )
+    further = replace(place, window=read, cursor=page.next_cursor)
+    if page.next_cursor is not None:
+        return further
+    if doubt := _unproven(source, read, place.number):
+        again = replace(
+            place,
+            span=source.believed_span,
+            window=Window(window.start, window.start + source.believed_span),
+            cursor=None,
+            doubt=Doubt(read.end, read.held, place.span) if read.held else None,
+        )
+        raise ReadAgain(doubt, place=again)
+    return close(source, further)
 
 
 def _doubt(source: Source, window: Window, page: PageEnd, seen: Collection[str]) -> str | None:
@@ -120,22 +174,66 @@ def _doubt(source: Source, window: Window, page: PageEnd, seen: Collection[str])
     if page.next_cursor in seen:
         return "the next link leads back to a page of this window already read"
     if page.size < source.page_size and _halved(source, window):
-        return f"a page of {page.size} (a full one has {source.page_size}) links to more: releases may be hidden"
+        return f"a page of {page.size} (a full one has {source.page_size}) links to more: {_HIDDEN}"
     if window.pages + 1 >= source.max_pages:
         return f"the window is deeper than {source.max_pages} pages"
     return None
 
 
+def _unproven(source: Source, window: Window, number: int | None) -> str | None:
+    """Say why a window longer than is believed without proof is not shown to be whole by its notice numbers.
+
+    `number` is the one the window before ended with: from there on, all but a few must be there.
+    """
+    if window.end - window.start <= source.believed_span + source.overlap:
+        return None
+    if number is None or window.top is None or window.top < number:
+        return f"nothing shows that a window of more than {source.believed_span} is whole: it has no notice numbers"
+    first = max(number, window.top - window.top % NUMBERS_A_YEAR)
+    missing = window.top - first - window.held
+    if missing > window.held // ONE_NUMBER_UNUSED_IN:
+        return f"{missing} of the {window.top - first} notice numbers up to {window.top} are missing: {_HIDDEN}"
+    return None
+
+
 def close(source: Source, place: Place) -> Place:
-    """Close the open window: the watermark moves to its end, and the next one is larger if this one fitted well."""
+    """Close the open window: the watermark moves to its end, and what it held decides the size of the next.
+
+    At the end of a doubt: if the short windows found no more than the long one had, that one was whole after all.
+    """
     window = _open(place)
-    fitted = window.pages * 2 <= source.max_pages
-    span = min(place.span * 2, source.max_span) if fitted else place.span
-    return Place(watermark=max(place.watermark, window.end), span=span, reached=window.end)
+    span, doubt, lossy = _next_span(source, place), place.doubt, place.lossy
+    if doubt is not None:
+        doubt = replace(doubt, found=doubt.found + window.held)
+        if window.end >= doubt.end:
+            lossy = lossy or doubt.found > doubt.held
+            span, doubt = (span if lossy else doubt.span), None
+    return Place(
+        watermark=max(place.watermark, window.end),
+        span=span,
+        reached=window.end,
+        number=window.top or place.number,
+        doubt=doubt,
+        lossy=lossy,
+    )
+
+
+def _next_span(source: Source, place: Place) -> timedelta:
+    """Aim at windows of `aim_pages`: fast up to what is believed without proof, in smaller steps beyond."""
+    window, span = _open(place), place.span
+    if window.pages > source.aim_pages:
+        return _seconds(max(span * source.aim_pages / window.pages, span / 2))
+    if span < source.believed_span and window.pages * 4 <= source.aim_pages:
+        return min(span * 2, source.believed_span)
+    provable = window.top is not None and place.doubt is None and not place.lossy
+    return min(_seconds(span * STEP_OF_GROWTH), source.max_span if provable else source.believed_span)
 
 
 def shrink(source: Source, place: Place) -> Place | None:
-    """Halve the open window, to be read from its first page; None when it is as small as the API can be asked."""
+    """Halve the open window, to be read from its first page; None when it is as small as the API can be asked.
+
+    A window of a size that needs proof is cut down to one that needs none.
+    """
     half = _halved(source, _open(place))
     if half is None:
         return None
@@ -144,7 +242,11 @@ def shrink(source: Source, place: Place) -> Place | None:
 
 def _halved(source: Source, window: Window) -> Window | None:
     half = timedelta(seconds=(window.end - window.start).total_seconds() // 2)
-    return Window(window.start, window.start + half) if half > source.overlap else None
+    return Window(window.start, window.start + min(half, source.believed_span)) if half > source.overlap else None
+
+
+def _seconds(span: timedelta) -> timedelta:
+    return timedelta(seconds=math.ceil(span.total_seconds()))
 
 
 def _open(place: Place) -> Window:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 from zoneinfo import ZoneInfo
 
@@ -26,6 +27,9 @@ from tender_sync.windows import (
     spoken,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 both_sources = pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
@@ -46,8 +50,17 @@ def walk(source, place: Place, ceiling: datetime, *, look_back: bool = False) ->
     windows = []
     while opened := open_window(source, place, ceiling, look_back=look_back):
         windows.append(opened.window)
-        place = after_page(source, opened, LAST, (), ceiling)
+        place = after_page(source, opened, numbered(source, opened.window), (), ceiling)
     return windows
+
+
+def numbered(source, window: Window, *, without: Callable[[int], bool] = lambda _number: False) -> PageEnd:
+    """One short page of a window of a history that has a notice every half hour, where the source has numbers."""
+    if source.number is None:
+        return LAST
+    first, last = (int((moment - START).total_seconds() // 1800) for moment in (window.start, window.end))
+    ids = [f"{number:06d}-2026" for number in range(1000 + first, 1000 + last + 1) if not without(number)]
+    return PageEnd(size=7, next_cursor=None, numbers=source.numbers({"id": each} for each in ids))
 
 
 # --- opening windows
@@ -170,15 +183,103 @@ def test_halving_ends_and_the_smallest_window_still_moves_on(source):
 @both_sources
 def test_windows_grow_again_while_they_fit(source):
     tiny = place(source, span=timedelta(seconds=1))
-    spans = [window.end - window.start for window in walk(source, tiny, START + 4 * source.max_span)]
+    spans = [window.end - window.start for window in walk(source, tiny, START + 8 * source.max_span)]
     assert max(spans) >= source.max_span
     assert all(span <= source.max_span + source.overlap for span in spans)
 
 
 @both_sources
-def test_a_window_that_hardly_fitted_does_not_make_the_next_one_larger(source):
-    deep = place(source, span=HOUR, window=Window(START, START + HOUR, pages=source.max_pages))
-    assert close(source, deep).span == HOUR
+def test_a_window_that_held_more_than_wanted_makes_the_next_one_smaller_in_proportion(source):
+    pages = source.aim_pages * 3 // 2
+    deep = place(source, span=HOUR, window=Window(START, START + HOUR, pages=pages))
+    assert close(source, deep).span == HOUR * 2 / 3
+    deepest = replace(deep, window=Window(START, START + HOUR, pages=10 * source.aim_pages))
+    assert close(source, deepest).span == HOUR / 2
+
+
+# --- windows that must prove whole by their notice numbers
+
+LONG = timedelta(hours=48)
+
+
+def long_window(*, number: int | None = 2026_0001000) -> Place:
+    window = Window(START, START + LONG)
+    return Place(watermark=START, span=LONG, window=window, number=number)
+
+
+def read_short_windows(place: Place, *, without: Callable[[int], bool]) -> Place:
+    """Read on from the beginning of a doubt to its end."""
+    ceiling = START + 9 * LONG
+    while place.doubt is not None:
+        opened = place if place.window else open_window(FIND_A_TENDER, place, ceiling, look_back=False)
+        assert opened.window.end - opened.window.start <= FIND_A_TENDER.believed_span + FIND_A_TENDER.overlap
+        place = after_page(FIND_A_TENDER, opened, numbered(FIND_A_TENDER, opened.window, without=without), (), ceiling)
+    return place
+
+
+def test_a_long_window_whose_numbers_are_all_there_is_believed():
+    closed = after_page(FIND_A_TENDER, long_window(), numbered(FIND_A_TENDER, long_window().window), (), START + LONG)
+    assert (closed.watermark, closed.number, closed.lossy) == (START + LONG, 2026_0001096, False)
+    assert closed.span > LONG
+
+
+@pytest.mark.parametrize(
+    ("read", "page", "said"),
+    [
+        (long_window(), numbered(FIND_A_TENDER, long_window().window, without=lambda n: n % 10 == 3), "are missing"),
+        (long_window(number=2026_0000990), numbered(FIND_A_TENDER, long_window().window), "9 of the 106 notice"),
+        (long_window(number=None), numbered(FIND_A_TENDER, long_window().window), "no notice numbers"),
+        (long_window(number=2026_0009999), numbered(FIND_A_TENDER, long_window().window), "no notice numbers"),
+        (long_window(), LAST, "no notice numbers"),
+    ],
+    ids=["gaps", "gap before its first", "nothing to compare with", "numbers fell", "empty"],
+)
+def test_a_long_window_that_does_not_prove_whole_is_read_again_in_short_ones(read, page, said):
+    with pytest.raises(ReadAgain, match=said) as doubt:
+        after_page(FIND_A_TENDER, read, page, (), START + LONG)
+    again = doubt.value.place
+    assert again.window == Window(START, START + FIND_A_TENDER.believed_span)
+    assert (again.cursor, again.watermark) == (None, START)
+    assert again.doubt is None or again.doubt.end == START + LONG
+
+
+def test_a_few_numbers_never_used_are_no_loss():
+    page = numbered(FIND_A_TENDER, long_window().window, without=lambda n: n == 50)
+    assert after_page(FIND_A_TENDER, long_window(), page, (), START + LONG).watermark == START + LONG
+
+
+def test_where_short_windows_find_no_more_long_ones_are_asked_for_again():
+    gaps = lambda n: n % 10 == 3  # noqa: E731 - the same notices for both walks
+    with pytest.raises(ReadAgain) as doubt:
+        after_page(
+            FIND_A_TENDER, long_window(), numbered(FIND_A_TENDER, long_window().window, without=gaps), (), START + LONG
+        )
+    settled = read_short_windows(doubt.value.place, without=gaps)
+    assert (settled.watermark, settled.span, settled.lossy) == (START + LONG, LONG, False)
+
+
+def test_where_short_windows_find_more_no_long_one_is_asked_for_again():
+    page = numbered(FIND_A_TENDER, long_window().window, without=lambda n: n % 10 == 3)
+    with pytest.raises(ReadAgain) as doubt:
+        after_page(FIND_A_TENDER, long_window(), page, (), START + LONG)
+    settled = read_short_windows(doubt.value.place, without=lambda _number: False)
+    assert settled.lossy
+    later = walk(FIND_A_TENDER, settled, START + 9 * LONG)
+    assert max(window.end - window.start for window in later) <= FIND_A_TENDER.believed_span + FIND_A_TENDER.overlap
+
+
+def test_numbers_begin_anew_with_the_year():
+    new_year = at("2026-12-31T00:00:00")
+    read = replace(long_window(number=2026_0125000), window=Window(new_year, new_year + LONG))
+    ids = [f"{n:06d}-2026" for n in range(125_001, 125_030)] + [f"{n:06d}-2027" for n in range(1, 5)]
+    page = PageEnd(33, None, numbers=FIND_A_TENDER.numbers({"id": each} for each in ids))
+    assert after_page(FIND_A_TENDER, read, page, (), new_year + LONG).number == 2027_0000004
+
+
+def test_only_find_a_tender_has_numbers():
+    odd = [{"id": "075962-2026"}, {"id": "75962"}, {"id": 7}, {}, None, "x", {"id": "075962-2026"}]
+    assert FIND_A_TENDER.numbers(odd) == {2026_0075962}
+    assert CONTRACTS_FINDER.numbers(odd) == frozenset()
 
 
 # --- the API's own clock

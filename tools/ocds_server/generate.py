@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from .catalogue import Catalogue
 
 # Share of a day's notices by London hour: hardly any at night (recorded in August 2026).
-_HOURS: Final = (1, 0, 0, 0, 0, 1, 2, 6, 30, 70, 95, 100, 90, 75, 95, 100, 95, 60, 22, 10, 6, 4, 4, 2)
-_WORKING_DAY, _FREE_DAY = 1.35, 0.125  # 500 and some 45 a day make 370 on average (the same recording)
-_SATURDAY = 5
+HOURS: Final = (1, 0, 0, 0, 0, 1, 2, 6, 30, 70, 95, 100, 90, 75, 95, 100, 95, 60, 22, 10, 6, 4, 4, 2)
+WORKING_DAY, FREE_DAY = 1.35, 0.125  # 500 and some 45 a day make 370 on average (the same recording)
+SATURDAY = 5
 _COUNTED_LATE = 26 / 11_037  # releases whose running number is out of date order (the same recording)
 _TWICE = 1 / 11_037  # byte-identical duplicates (the same recording)
 
@@ -86,11 +86,11 @@ def _moments(random: Random, start: datetime, end: datetime, per_day: float) -> 
 
 
 def _count(random: Random, day: date, per_day: float) -> int:
-    mean = per_day * (_FREE_DAY if day.weekday() >= _SATURDAY else _WORKING_DAY)
+    mean = per_day * (FREE_DAY if day.weekday() >= SATURDAY else WORKING_DAY)
     return max(0, int(random.gauss(mean, mean**0.5) + random.random()))
 
 
 def _moment(random: Random, day: date) -> datetime:
-    hour = random.choices(range(24), _HOURS)[0]
+    hour = random.choices(range(24), HOURS)[0]
     local = datetime(day.year, day.month, day.day, hour, random.randrange(60), random.randrange(60), tzinfo=LONDON)
     return local.astimezone(UTC)
