@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 RELEASES ?=
+PART ?=
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo live ui test lint unit test-browser screenshots compose-native lock clean
+.PHONY: help setup demo live ui test lint unit test-browser screenshots compose-native bench lock clean
 
 help: ## what can be done here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -44,6 +45,9 @@ screenshots: setup ## take docs/page-light.png and docs/page-dark.png anew
 
 compose-native: setup ## docker-compose.yaml's services as processes of this machine (needs PostgreSQL's server)
 	@PYTHONPATH=.:plugins $(BIN)/python -m tools.compose_native
+
+bench: setup ## what a run costs against its floors (PART=requests for one part); the table of docs/PERFORMANCE.md
+	@PYTHONPATH=.:plugins $(BIN)/python -m tools.bench $(PART)
 
 lock: setup ## write the locks anew from requirements*.txt
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
