@@ -158,7 +158,7 @@ def _groups(folder: Path) -> dict[str, list[tuple[dict[str, Any], MappedContract
         release = publication.release
         title = _TITLES.get(regime(release) or publication.source, "Find a Tender, no regime")
         groups[title].append((release, map_ocds_to_contract(release, publication.source)))
-    return dict(sorted(groups.items()))
+    return {title: sorted(pairs, key=lambda pair: pair[1]["noticeId"]) for title, pairs in sorted(groups.items())}
 
 
 def _cell(field: str, pairs: list[tuple[dict[str, Any], MappedContract]]) -> str:

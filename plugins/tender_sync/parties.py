@@ -67,7 +67,7 @@ def buyer_of(release: Mapping[str, Any]) -> Buyer:
     named = next((found for found in objects(release, "buyer") if _id(found) or _name(found)), None)
     candidates = parties_with_role(release, "buyer")
     if named is None:
-        party = next((found for found in candidates if _id(found) or _name(found)), {})
+        party = next((found for found in candidates if _id(found) or _name(found)), next(iter(candidates), {}))
         return Buyer(_id(party), _name(party), party)
     party = _same_organisation(named, [*candidates, *objects(release, "parties")])
     return Buyer(_id(named) or _id(party), _name(named) or _name(party), party)
