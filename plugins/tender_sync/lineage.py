@@ -165,13 +165,15 @@ class _Family:
         later = self._whole[bisect(self._whole, notice.order, key=attrgetter("order")) :]
         if notice.lane is Lane.PLANNING:
             # What was planned has begun, even when the plan was published once more after its tender.
-            return next((each for each in later if _ends_planning(each, notice)), None) or self._tender()
+            return next((each for each in later if _ends_planning(each, notice)), None) or self._tender_of(notice)
         if notice.lane is Lane.TENDER:
             return _end_of_tender(notice, later)
         return next((each for each in later if _is_newer_version(each, notice)), None)
 
-    def _tender(self) -> Notice | None:
-        return next((each for each in reversed(self._whole) if each.lane is Lane.TENDER), None)
+    def _tender_of(self, plan: Notice) -> Notice | None:
+        """Return the last tender, unless it is an older version of the plan itself (a tender taken back)."""
+        tenders = (each for each in reversed(self._whole) if each.lane is Lane.TENDER)
+        return next((each for each in tenders if each.guid is None or each.guid != plan.guid), None)
 
     def _spoken_of(self, notice: Notice) -> Notice | None:
         """Return the full notice to show instead of one that says only what changed: the one published before it.
