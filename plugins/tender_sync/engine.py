@@ -14,20 +14,22 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from tender_sync.errors import EndRun, ReadAgain, RejectedRelease, StopRun, TenderSyncError, WindowTrouble
+from tender_sync.jobs import SYNCING, SyncJob
 from tender_sync.ocds import map_ocds_to_contract
 from tender_sync.store import Rejection, Suspect
-from tender_sync.windows import PageEnd, Window, after_page, close, open_window, shrink, whole_second
+from tender_sync.windows import PageEnd, Place, Window, after_page, close, open_window, shrink, whole_second
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from tender_sync.clock import Clock
     from tender_sync.feed import FetchPageResult
-    from tender_sync.jobs import SyncJob, SyncJobs
+    from tender_sync.jobs import SyncJobs
+    from tender_sync.ocds import MappedContract
     from tender_sync.patience import Patience
     from tender_sync.sources import Source
     from tender_sync.store import Store
-    from tender_sync.windows import Place
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +46,31 @@ class FetchPage(Protocol):
 
     def __call__(self, cursor: str | None, window: Window) -> FetchPageResult:
         """Fetch it."""
+
+
+class CommitsPages(Protocol):
+    """Takes what a page became, and says how many releases were new, changed … (see `store.Store.commit_page`)."""
+
+    def commit_page(
+        self,
+        contracts: list[MappedContract],
+        rejections: list[Rejection],
+        place: Place | None,
+        *,
+        counts: Counter[str],
+        window: Window,
+        suspect: Suspect | None = None,
+    ) -> Counter[str]:
+        """Take it."""
+
+
+@dataclass(frozen=True)
+class RangeRead:
+    """What reading a range did: its counts, why it ended, and how far everything was read (`reached`)."""
+
+    counts: Counter[str]
+    outcome: str
+    reached: datetime
 
 
 @dataclass(frozen=True)
@@ -95,19 +122,43 @@ def process_sync_job(
     return _finish(run, jobs, "done", done=True)
 
 
+def read_range(
+    source: Source,
+    window: Window,
+    *,
+    mode: str,
+    fetch_page: FetchPage,
+    store: CommitsPages,
+    patience: Patience,
+    clock: Clock,
+    max_items_per_run: int | None = None,
+) -> RangeRead:
+    """Read a range once more, as the sync reads it: window by window, `source.first_span` the first.
+
+    Where the source is does not matter and is not touched: what a page changes is `store`'s to say. A window that has
+    no believable end is set aside at once, because nobody comes back to it by itself.
+
+    :raises StopRun: the API or MongoDB failed
+    """
+    start = Place(watermark=window.start, span=source.first_span, reached=window.start)
+    job = SyncJob(mode=mode, place=start, backfill_start=window.start, failures=0)
+    run = _Run(source, job, fetch_page, store, patience, clock, ceiling=window.end, sets_aside_at_once=True)
+    try:
+        run.read_on(max_items_per_run)
+    except EndRun as end:
+        return RangeRead(run.counts, str(end), run.place.watermark)
+    return RangeRead(run.counts, "done", run.place.watermark)
+
+
 def _finish(run: _Run, jobs: SyncJobs, outcome: str, *, done: bool) -> SyncResult:
     transition = jobs.mark_sync_complete() if done else False
     record = jobs.end_run(outcome, watermark=run.place.watermark)
     counts = run.counts
     log.info(
-        "%s run ended (%s): %d fetched = %d new + %d changed + %d unchanged + %d rejected + %d doubled; %d requests, "
-        "%d windows, %.0f s waited; everything up to %s UTC is in%s",
+        "%s run ended (%s): %s; everything up to %s UTC is in%s",
         run.source.title,
         outcome,
-        *(counts[name] for name in ("fetched", "created", "updated", "unchanged", "rejected", "doubled")),
-        counts["requests"],
-        counts["windows"],
-        counts["waitedSeconds"],
+        counts_said(counts),
         f"{run.place.watermark:%Y-%m-%d %H:%M:%S}",
         "; the backfill is complete" if transition else "",
     )
@@ -129,10 +180,11 @@ class _Run:
     source: Source
     job: SyncJob
     fetch_page: FetchPage
-    store: Store
+    store: CommitsPages
     patience: Patience
     clock: Clock
     ceiling: datetime
+    sets_aside_at_once: bool = False
     place: Place = field(init=False)
     seen: set[str] = field(default_factory=set)
     counts: Counter[str] = field(default_factory=Counter)
@@ -184,9 +236,9 @@ class _Run:
         window = self._window
         smaller = doubt.place or shrink(self.source, self.place)
         if smaller is not None:
-            log.warning("window %s is read again in smaller pieces: %s", _said(window), doubt)
+            log.warning("window %s is read again in smaller pieces: %s", window_said(window), doubt)
             self._commit(page, smaller, requests=doubt.requests)
-        elif self.job.failures >= FAILURES_BEFORE_SETTING_ASIDE:
+        elif self.sets_aside_at_once or self.job.failures >= FAILURES_BEFORE_SETTING_ASIDE:
             self._set_aside(doubt, page)
         else:
             self._commit(
@@ -199,14 +251,14 @@ class _Run:
 
     def _give_up(self, doubt: TenderSyncError) -> NoReturn:
         raise WindowTrouble(
-            f"{self.source.title}: the smallest window {_said(self._window)} has no believable end: {doubt}. "
+            f"{self.source.title}: the smallest window {window_said(self._window)} has no believable end: {doubt}. "
             f"What it held is committed; the next runs read it again, and run {FAILURES_BEFORE_SETTING_ASIDE + 1} in a "
             "row sets it aside in suspectWindows and goes on"
         )
 
     def _set_aside(self, doubt: ReadAgain, page: FetchPageResult | None) -> None:
         window = self._window
-        log.error("window %s is set aside as suspect after repeated runs: %s", _said(window), doubt)
+        log.error("window %s is set aside as suspect: %s", window_said(window), doubt)
         broken = [Rejection(doubt.body, f"undecodable page: {doubt}")] if doubt.body else []
         self._commit(page, close(self.source, self.place), broken, Suspect(window, str(doubt)), doubt.requests)
         self.job = replace(self.job, failures=0)
@@ -243,19 +295,19 @@ class _Run:
         log.info(
             "page %d of %s: %d releases, %d new, %d changed, %d unchanged, %d rejected, %d doubled; %d kB",
             window.pages + 1,
-            _said(window),
+            window_said(window),
             *(counts[name] for name in ("fetched", "created", "updated", "unchanged", "rejected", "doubled")),
             counts["bytes"] // 1000,
         )
         if self.place.window is None:
-            log.info("window %s complete after %d pages%s", _said(window), window.pages + 1, self._progress())
+            log.info("window %s complete after %d pages%s", window_said(window), window.pages + 1, self._progress())
 
     def _progress(self) -> str:
-        if not self.job.backfilling:
+        if self.job.mode == SYNCING:
             return ""
         whole = (self.ceiling - self.job.backfill_start).total_seconds() or 1.0
         share = (self.place.watermark - self.job.backfill_start).total_seconds() / whole
-        return f"; backfill {share:.1%}"
+        return f"; {'backfill' if self.job.backfilling else self.job.mode} {share:.1%}"
 
     def _heed_the_servers_clock(self, served_at: datetime | None) -> None:
         """Let the ceiling be no later than the server's own time, whose notices are all that can have been listed."""
@@ -280,5 +332,14 @@ class _Run:
         return self.place.window
 
 
-def _said(window: Window) -> str:
+def counts_said(counts: Mapping[str, int]) -> str:
+    """Say a run's counts in words."""
+    return (
+        "{fetched} fetched = {created} new + {updated} changed + {unchanged} unchanged + {rejected} rejected + "
+        "{doubled} doubled; {requests} requests, {windows} windows, {waitedSeconds} s waited"
+    ).format_map(Counter(counts))
+
+
+def window_said(window: Window) -> str:
+    """Say a window in words."""
     return f"[{window.start:%Y-%m-%d %H:%M:%S}, {window.end:%Y-%m-%d %H:%M:%S}]"

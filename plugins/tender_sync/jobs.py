@@ -55,11 +55,19 @@ class SyncJobs:
     """The sync job of one `source`, as held by one run.
 
     `owner` is the task's identity: its retry takes its lease over at once. Every lease has a token of its own, and
-    every write names it, so that a process which lost its lease (a zombie) cannot write any more.
+    every write names it, so that a process which lost its lease (a zombie) cannot write any more. `mode` names what a
+    run does that does not bring its source forward (replay, audit …), and so must leave the job's status alone.
     """
 
     def __init__(
-        self, db: Database[dict[str, Any]], source: Source, clock: Clock, *, owner: str, run_id: str = ""
+        self,
+        db: Database[dict[str, Any]],
+        source: Source,
+        clock: Clock,
+        *,
+        owner: str,
+        run_id: str = "",
+        mode: str | None = None,
     ) -> None:
         self._jobs = db["syncJobs"]
         self._runs = db["syncRuns"]
@@ -67,6 +75,7 @@ class SyncJobs:
         self._clock = clock
         self._owner = owner
         self.run_id = run_id
+        self._mode = mode
         self._token = uuid.uuid4().hex
 
     @property
@@ -95,7 +104,7 @@ class SyncJobs:
                 "source": self._source.name,
                 "owner": self._owner,
                 "runId": self.run_id,
-                "mode": document["status"],
+                "mode": self._mode or document["status"],
                 "startedAt": now,
                 "endedAt": None,
                 "outcome": None,
@@ -161,13 +170,14 @@ class SyncJobs:
             "expiresAt": _lease_end(),
         }
         never_completed = {"$eq": [{"$ifNull": ["$backfillCompletedAt", None]}, None]}
+        status: dict[str, Any] = {"$cond": [never_completed, BACKFILLING, SYNCING]}
         taken: dict[str, Any] | None = self._jobs.find_one_and_update(
             {"source": self._source.name, "$or": free},
             [
                 {
                     "$set": {
                         "lease": lease,
-                        "status": {"$cond": [never_completed, BACKFILLING, SYNCING]},
+                        "status": "$status" if self._mode else status,
                         "lastRunAt": "$$NOW",
                         "lastRunFetched": 0,
                         "lastRunErrors": 0,
@@ -202,14 +212,18 @@ class SyncJobs:
                 "by this one"
             )
 
-    def update_sync_progress(self, place: Place, counts: Counter[str], session: ClientSession | None = None) -> None:
-        """Move the job to `place` and add a page's `counts` to it and to its run, in the page's transaction.
+    def update_sync_progress(
+        self, place: Place | None, counts: Counter[str], session: ClientSession | None = None
+    ) -> None:
+        """Move the job to `place` (None: leave it) and add a page's `counts` to it and to its run.
+
+        Belongs into the page's transaction.
 
         :raises SkipRun: the lease has been taken over, and so the page must not be committed
         """
         self.renew(session)
-        fields = _place_fields(place) | {"updatedAt": self._clock.now()}
-        if place.window is None:
+        fields = (_place_fields(place) if place else {}) | {"updatedAt": self._clock.now()}
+        if place and place.window is None:
             fields["failures"] = 0
         fetched, rejected = counts["fetched"], counts["rejected"]
         totals = {f"totals.{name}": count for name, count in counts.items()}
@@ -227,15 +241,17 @@ class SyncJobs:
         self._require(self._jobs.update_one(self._mine, done).matched_count)
         return bool(first.modified_count)
 
-    def mark_sync_error(self, message: str, *, place: Place, stuck: bool) -> None:
+    def mark_sync_error(self, message: str, *, place: Place | None = None, stuck: bool = False) -> None:
         """Note a failure; the job stays at `place`. `stuck`: the open window itself may be what fails.
+
+        Without a place, what failed was none of the job's own reading, and its status stays too.
 
         :raises SkipRun: the lease has been taken over
         """
         # A string, as the web app's model has it.
         entry = f"{_iso(self._clock.now())} {self.run_id}: {message[:2000]}"
         changes = {
-            "$set": _place_fields(place) | {"status": ERROR, "updatedAt": self._clock.now()},
+            "$set": (_place_fields(place) | {"status": ERROR} if place else {}) | {"updatedAt": self._clock.now()},
             "$inc": {"lastRunErrors": 1, "failures": int(stuck)},
             "$push": {"errorLog": {"$each": [entry], "$slice": -ERRORS_KEPT}},
         }
@@ -256,6 +272,12 @@ class SyncJobs:
             return_document=ReturnDocument.AFTER,
         )
         return ended or {}
+
+
+def read_job(db: Database[dict[str, Any]], source: Source) -> SyncJob | None:
+    """Return where a source is, without holding it; None before its first run."""
+    document = db["syncJobs"].find_one({"source": source.name, "windowSpanSeconds": {"$exists": True}})
+    return _from_document(document, source) if document else None
 
 
 def claim_transition(db: Database[dict[str, Any]], source: Source, run_id: str) -> str | None:
@@ -335,7 +357,7 @@ def _from_document(document: dict[str, Any], source: Source) -> SyncJob:
     watermark = document["lastSyncedDate"]
     window = document["window"]
     return SyncJob(
-        mode=document["status"],
+        mode=SYNCING if document.get("backfillCompletedAt") else BACKFILLING,
         place=Place(
             watermark=parse_moment(watermark, "syncJobs.lastSyncedDate") if watermark else start,
             span=timedelta(seconds=document["windowSpanSeconds"]),

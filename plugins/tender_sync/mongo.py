@@ -20,13 +20,13 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from tender_sync.errors import FixSetup, StopRun
+from tender_sync.sources import MONGO_CONN_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pymongo.database import Database
 
-MONGO_CONN_ID = "tendhunt_mongo"
 # Milliseconds where a unit is not said. Anything in the connection's extra overrides these.
 CLIENT_DEFAULTS = {
     "appname": "tender-sync",

@@ -1,24 +1,20 @@
-"""Airflow operators: thin skins over `sync.sync_source` and what hangs on a source's transition."""
+"""Airflow operators: thin skins over `sync.run_source` and what hangs on a source's transition.
+
+What they run is imported when they run: Airflow parses the DAG files, and so this one, every few seconds.
+"""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, AssetAlias, BaseOperator
 
 from tender_sync.clock import SystemClock
 from tender_sync.failures import as_airflow_knows_it
-from tender_sync.jobs import SyncJobs
-from tender_sync.mongo import MONGO_CONN_ID, database
-from tender_sync.sources import SOURCES
-from tender_sync.stats import Stats
-from tender_sync.store import Store
-from tender_sync.sync import sync_source
+from tender_sync.sources import MONGO_CONN_ID, SOURCES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from airflow.sdk import Context
 
     from tender_sync.sources import Source
@@ -40,54 +36,44 @@ def transition_asset(source: Source) -> Asset:
 
 
 class TenderSyncOperator(BaseOperator):
-    """Bring one source forward: fetch, map and upsert pages from where the last run stopped.
+    """Do one run of one source, as the trigger form asks: by default fetch and upsert from where the last one stopped.
 
-    Returns the run's record (counts, watermark, outcome) as its XCom. Ends in order when a budget is spent; a killed
-    task ends before its next page. Skipped when another run holds the source.
+    What it does stands in the DAG's params (`forms.source_params`). Returns the run's record (counts, watermark,
+    outcome) as its XCom. Ends in order when a budget is spent; a killed task ends before its next page. Skipped when
+    another run holds the source.
 
     :param source: name of the source, such as FIND_A_TENDER
-    :param max_items_per_run: releases after which the run ends; None for no limit (templated)
-    :param time_budget_minutes: minutes after which the run ends (templated)
     """
 
-    template_fields: Sequence[str] = ("max_items_per_run", "time_budget_minutes")
     ui_color = "#d4e7f5"
 
-    def __init__(
-        self,
-        *,
-        source: str,
-        max_items_per_run: int | str | None = None,
-        time_budget_minutes: float | str = 59.5,
-        mongo_conn_id: str = MONGO_CONN_ID,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *, source: str, mongo_conn_id: str = MONGO_CONN_ID, **kwargs: Any) -> None:
         super().__init__(outlets=[contracts_alias(SOURCES[source])], **kwargs)
         self.source = source
-        self.max_items_per_run = max_items_per_run
-        self.time_budget_minutes = time_budget_minutes
         self.mongo_conn_id = mongo_conn_id
         self._killed = False
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Do one run; see `sync.sync_source`."""
+        """Do one run; see `sync.run_source`."""
+        from tender_sync.sync import run_source
+
         source = SOURCES[self.source]
         run_id = context["run_id"]
         with as_airflow_knows_it():
-            result = sync_source(
+            record = run_source(
                 source,
+                context["params"],
                 # Without the try number: a retry takes over its own lease.
                 owner=f"{self.dag_id}/{run_id}/{self.task_id}",
                 run_id=run_id,
-                time_budget=timedelta(minutes=float(self.time_budget_minutes)),
-                max_items_per_run=_optional_int(self.max_items_per_run),
                 stopping=lambda: self._killed,
+                backfill_of=_backfill_of(context),
                 mongo_conn_id=self.mongo_conn_id,
             )
-        if result.changed:
-            changes = {key: result.record.get(key, 0) for key in ("created", "updated")}
+        changes = {key: record.get(key, 0) for key in ("created", "updated")}
+        if any(changes.values()):
             context["outlet_events"][contracts_alias(source)].add(contracts_asset(source), extra=changes)
-        return _readable(result.record)
+        return readable(record)
 
     def on_kill(self) -> None:
         """End the loop at the next page, or at once while it waits."""
@@ -109,6 +95,11 @@ class RecountBuyersOperator(BaseOperator):
 
     def execute(self, context: Context) -> int:
         """Recount; see `store.Store.recount_buyers` and `stats.Stats.recount`."""
+        from tender_sync.jobs import SyncJobs
+        from tender_sync.mongo import database
+        from tender_sync.stats import Stats
+        from tender_sync.store import Store
+
         source, clock = SOURCES[self.source], SystemClock()
         with as_airflow_knows_it(), database(self.mongo_conn_id) as db:
             jobs = SyncJobs(db, source, clock, owner="recount", run_id=context["run_id"])
@@ -134,9 +125,18 @@ class AnnounceTransitionOperator(BaseOperator):
         context["outlet_events"][transition_asset(source)].extra = {"source": source.name}
 
 
-def _optional_int(value: int | str | None) -> int | None:
-    return None if value in (None, "", "None") else int(value)
+def _backfill_of(context: Context) -> datetime | None:
+    """Return the logical date of a run that `airflow backfill create` made; None for any other run."""
+    run = context.get("dag_run")
+    return run.logical_date if run and run.run_type == "backfill" else None
 
 
-def _readable(record: dict[str, Any]) -> dict[str, Any]:
-    return {key: value.isoformat() if hasattr(value, "isoformat") else value for key, value in record.items()}
+def readable(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record as an XCom can hold it, moments as text."""
+    return {key: _readable(value) for key, value in record.items()}
+
+
+def _readable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return readable(value)
+    return value.isoformat() if isinstance(value, datetime) else value

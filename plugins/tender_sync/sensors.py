@@ -8,9 +8,7 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.exceptions import AirflowSkipException
 
 from tender_sync.failures import as_airflow_knows_it
-from tender_sync.jobs import claim_transition
-from tender_sync.mongo import MONGO_CONN_ID, database
-from tender_sync.sources import SOURCES
+from tender_sync.sources import MONGO_CONN_ID, SOURCES
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -33,6 +31,9 @@ class BackfillCompletedSensor(BaseSensorOperator):
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Claim the transition for this run, or skip."""
+        from tender_sync.jobs import claim_transition
+        from tender_sync.mongo import database
+
         with as_airflow_knows_it(), database(self.mongo_conn_id) as db:
             why_not = claim_transition(db, SOURCES[self.source], context["run_id"])
         if why_not:

@@ -6,17 +6,16 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG
 
+from tender_sync.forms import source_params
 from tender_sync.operators import AnnounceTransitionOperator, RecountBuyersOperator, TenderSyncOperator
 from tender_sync.sensors import BackfillCompletedSensor
 
 if TYPE_CHECKING:
     from tender_sync.sources import Source
 
-# A run that backfills lasts until just before the next one starts, so that hardly an allowed request is left unused.
-TIME_BUDGET_MINUTES = 59.5
-# The budget, and room for the slowest page with all its retries; then Airflow ends the task.
+# The longest time budget, and room for the slowest page with all its retries; then Airflow ends the task.
 EXECUTION_TIMEOUT = timedelta(minutes=90)
 
 
@@ -35,7 +34,6 @@ def source_dag(source: Source, doc_md: str | None) -> DAG:
         catchup=False,
         max_active_runs=1,
         tags=["tendhunt", "ocds", source.name.lower()],
-        render_template_as_native_obj=True,
         default_args={
             "owner": "tendhunt-data",
             "retries": 2,
@@ -44,30 +42,10 @@ def source_dag(source: Source, doc_md: str | None) -> DAG:
             "max_retry_delay": timedelta(minutes=10),
             "execution_timeout": EXECUTION_TIMEOUT,
         },
-        params={
-            "max_items_per_run": Param(
-                None,
-                type=["null", "integer"],
-                minimum=1,
-                title="Item budget",
-                description="End the run after about this many releases; empty for no limit.",
-            ),
-            "time_budget_minutes": Param(
-                TIME_BUDGET_MINUTES,
-                type="number",
-                exclusiveMinimum=0,
-                maximum=TIME_BUDGET_MINUTES,
-                title="Time budget (minutes)",
-                description="End the run, in order, after this long; the next one goes on from there.",
-            ),
-        },
+        params=source_params(source),
     ) as dag:
-        sync = TenderSyncOperator(
-            task_id="sync",
-            source=source.name,
-            max_items_per_run="{{ params.max_items_per_run }}",
-            time_budget_minutes="{{ params.time_budget_minutes }}",
-        )
+        # One at a time over all runs: those of an Airflow backfill queue up instead of waiting for the lease.
+        sync = TenderSyncOperator(task_id="sync", source=source.name, max_active_tis_per_dag=1)
         backfill_completed = BackfillCompletedSensor(task_id="backfill_completed", source=source.name)
         recount_buyers = RecountBuyersOperator(task_id="recount_buyers", source=source.name)
         announce_transition = AnnounceTransitionOperator(task_id="announce_transition", source=source.name)

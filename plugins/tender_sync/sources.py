@@ -96,6 +96,7 @@ class Source:
         return frozenset(int(met["year"]) * NUMBERS_A_YEAR + int(met["number"]) for met in found if met)
 
 
+MONGO_CONN_ID = "tendhunt_mongo"
 LONDON = ZoneInfo("Europe/London")
 UTC_ZONE = ZoneInfo("UTC")
 

@@ -52,6 +52,20 @@ class Suspect:
     reason: str
 
 
+@dataclass(frozen=True)
+class Fates:
+    """What writing some contracts would do: notice ids by fate, and how many were of a notice already among them.
+
+    `remapped`: the release is the stored one, but a newer mapper has read it.
+    """
+
+    created: list[str]
+    updated: list[str]
+    remapped: list[str]
+    unchanged: list[str]
+    doubled: int
+
+
 class Store:
     """The contracts and buyers of `db`, written for one `source` by the holder of `jobs`' lease."""
 
@@ -69,13 +83,15 @@ class Store:
         self,
         contracts: list[MappedContract],
         rejections: list[Rejection],
-        place: Place,
+        place: Place | None,
         *,
         counts: Counter[str],
         window: Window,
         suspect: Suspect | None = None,
     ) -> Counter[str]:
         """Write one page of `window` and move the job to `place`, in one transaction; return the page's counts.
+
+        Without a place the job stays where it is: the page was read out of turn.
 
         The result is `counts` (what the caller counted: pages, requests, bytes …) plus fetched = created + updated +
         unchanged + rejected + doubled, and buyersCreated. `suspect` notes a window closed without a believable end.
@@ -152,6 +168,24 @@ class Store:
         self._rejected.delete_many({"source": self._source.name, "noticeId": {"$in": list(newest)}}, session=session)
         return counts
 
+    def foresee(self, contracts: Iterable[MappedContract]) -> Fates:
+        """Say what `upsert_contracts` would do with these; nothing is written."""
+        counts: Counter[str] = Counter()
+        newest = _newest_of_each(contracts, counts)
+        stored = self._stored(newest)
+        fates = Fates([], [], [], [], counts["doubled"])
+        for notice_id, contract in newest.items():
+            before = stored.get(notice_id)
+            if before is None:
+                fates.created.append(notice_id)
+            elif not self._replaces(contract, before):
+                fates.unchanged.append(notice_id)
+            elif contract["releaseHash"] == before.get("releaseHash"):
+                fates.remapped.append(notice_id)
+            else:
+                fates.updated.append(notice_id)
+        return fates
+
     def auto_extract_buyers(self, contracts: Iterable[MappedContract], session: ClientSession) -> int:
         """Create the buyers of `contracts` that are not there yet; return how many were created.
 
@@ -202,7 +236,7 @@ class Store:
             session=session,
         )
 
-    def _stored(self, notice_ids: Iterable[str], session: ClientSession) -> dict[str, dict[str, Any]]:
+    def _stored(self, notice_ids: Iterable[str], session: ClientSession | None = None) -> dict[str, dict[str, Any]]:
         fields = {"noticeId": 1, "ocid": 1, "releaseHash": 1, "mapperVersion": 1, "buyerId": 1, **FACETS}
         found = self._contracts.find(
             {"source": self._source.name, "noticeId": {"$in": list(notice_ids)}}, fields, session=session

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk.exceptions import AirflowFailException
 
 from tests.conftest import ROOT
 from tests.integration.oracle import problems
@@ -20,12 +23,13 @@ ALL = {"sync", "backfill_completed", "recount_buyers", "announce_transition"}
 
 @dataclass
 class Ended:
-    """How a DAG run ended: its state, its tasks', and the asset events it left, by asset name."""
+    """How a DAG run ended: its state, its tasks', the asset events it left, by asset name, what `sync` returned."""
 
     run_id: str
     state: str
     tasks: dict[str, str]
     events: dict[str, dict[str, Any]]
+    returned: Any
 
 
 @pytest.fixture
@@ -56,8 +60,10 @@ def run_dag(metadata, source) -> Callable[..., Ended]:  # noqa: ARG001 - a fixtu
                 .filter(AssetEvent.source_run_id == ended.run_id, AssetEvent.source_dag_id == source.dag_id)
             )
             events = dict(found.all())
-        tasks = {each.task_id: str(each.state) for each in ended.get_task_instances()}
-        return Ended(ended.run_id, str(ended.state), tasks, events)
+        instances = {each.task_id: each for each in ended.get_task_instances()}
+        tasks = {task_id: str(each.state) for task_id, each in instances.items()}
+        returned = instances["sync"].xcom_pull(task_ids="sync")
+        return Ended(ended.run_id, str(ended.state), tasks, events, returned)
 
     return run
 
@@ -98,6 +104,71 @@ def test_budget_from_the_trigger_form_ends_a_run_in_order(run_dag, world):
     assert problems(world) == []
 
 
+def test_replay_from_the_trigger_form_repairs_a_range_and_returns_its_record(run_dag, world):
+    run_dag()
+    before = world.place
+    day = {"publishedDate": {"$gte": world.start, "$lt": world.start + timedelta(days=1)}}
+    lost = world.db.contracts.delete_many(day).deleted_count
+    ended = run_dag(mode="replay", **window_of(world.start, days=1))
+    assert ended.state == "success"
+    assert ended.tasks == dict.fromkeys(ALL, "skipped") | {"sync": "success"}
+    assert ended.events == {f"{world.source.dag_id}_contracts": {"created": lost, "updated": 0}}
+    assert (ended.returned["mode"], ended.returned["outcome"], ended.returned["created"]) == ("replay", "done", lost)
+    assert world.place == before
+    world.holder()[1].recount_buyers()
+    assert problems(world) == []
+
+
+def test_dry_run_from_the_trigger_form_writes_nothing_and_returns_what_it_would(run_dag, world):
+    ended = run_dag(mode="dry_run")
+    assert ended.tasks == dict.fromkeys(ALL, "skipped") | {"sync": "success"}
+    assert ended.events == {}
+    written = {name for name in world.db.list_collection_names() if world.db[name].count_documents({})}
+    assert written == {"syncPace"}
+    run_dag()
+    assert ended.returned["would"]["created"] == world.db.contracts.count_documents({})
+    assert {world.contract(notice_id)["noticeId"] for notice_id in ended.returned["named"]["created"]}
+
+
+def test_form_that_makes_no_sense_fails_at_once_with_one_sentence(run_dag, world, dag):
+    ended = run_dag(mode="replay")
+    assert (ended.state, ended.tasks["sync"]) == ("failed", "failed")
+    with pytest.raises(AirflowFailException, match="nothing was done: mode replay needs window_from and window_to"):
+        execute(dag, mode="replay")
+    assert not world.server.requests
+
+
+def test_backfill_start_is_taken_at_the_first_run_and_refused_later(run_dag, world, dag):
+    later = world.start + timedelta(days=1)
+    assert run_dag(backfill_start=later.date().isoformat()).state == "success"
+    assert world.job["backfillStartDate"] == f"{later:%Y-%m-%dT%H:%M:%SZ}"
+    assert run_dag(backfill_start=later.date().isoformat()).state == "success"
+    with pytest.raises(AirflowFailException, match="choose mode reset"):
+        execute(dag, backfill_start=world.start.date().isoformat())
+
+
+def test_run_of_an_airflow_backfill_replays_its_hour(world, dag):
+    world.run()
+    noon = world.start.replace(hour=12) + timedelta(days=1)
+    hour = {"publishedDate": {"$gte": noon - timedelta(hours=1), "$lte": noon}}
+    lost = world.db.contracts.delete_many(hour).deleted_count
+    record = execute(dag, SimpleNamespace(run_type="backfill", logical_date=noon))
+    assert record["range"] == {"from": (noon - timedelta(hours=1)).isoformat(), "to": noon.isoformat()}
+    assert record["created"] == lost > 0
+
+
+def execute(dag, dag_run=None, **fields: Any) -> Any:
+    """Execute the sync task itself, where its error is looked at."""
+    params = dag.params.dump() | fields
+    context = {"run_id": "by-hand", "params": params, "dag_run": dag_run, "outlet_events": Events()}
+    return dag.get_task("sync").execute(context)
+
+
+def window_of(start, **duration):
+    end = start + timedelta(**duration)
+    return {"window_from": f"{start:%Y-%m-%dT%H:%M:%SZ}", "window_to": f"{end:%Y-%m-%dT%H:%M:%SZ}"}
+
+
 def test_recount_corrects_the_buyers_counts(run_dag, world):
     run_dag(max_items_per_run=1)
     world.db.buyers.update_many({}, {"$inc": {"contractCount": 5}})
@@ -136,7 +207,6 @@ def test_source_held_by_another_run_is_skipped_and_fails_nothing(run_dag, world)
 def test_killed_task_ends_at_the_next_page_and_gives_its_lease_back(world, dag, monkeypatch):
     """Airflow calls on_kill in the task's own process, which goes on until its page is done."""
     sync = dag.get_task("sync")
-    sync.max_items_per_run, sync.time_budget_minutes = None, 30
     original, asked = world.server.api.answer, []
 
     def answer(*args: Any, **options: Any) -> Any:
@@ -145,7 +215,7 @@ def test_killed_task_ends_at_the_next_page_and_gives_its_lease_back(world, dag, 
         return original(*args, **options)
 
     monkeypatch.setattr(world.server.api, "answer", answer)
-    record = sync.execute({"run_id": "killed", "outlet_events": Events()})
+    record = sync.execute({"run_id": "killed", "params": {"time_budget_minutes": 30}, "outlet_events": Events()})
     assert (record["outcome"], record["pages"], len(asked)) == ("told to stop", 1, 1)
     assert world.job["lease"] is None
     assert world.run().done

@@ -1,4 +1,4 @@
-"""What goes wrong around a run, as `sync_source` tells it: one sentence with what, where, the remedy; nothing lost."""
+"""What goes wrong around a run, as `run_source` tells it: one sentence with what, where, the remedy; nothing lost."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from pymongo import MongoClient
 
 from tender_sync.errors import FixSetup, StopRun, TenderSyncError
-from tender_sync.sync import sync_source
+from tender_sync.sync import run_source
 from tests.integration.oracle import problems
 from tools.mongod import free_port, running_mongod
 
@@ -19,19 +19,18 @@ PASSWORD = "s3cret/pass word"  # noqa: S105 - made up, and looked for in message
 
 @pytest.fixture
 def sync(world, mongod, monkeypatch):
-    """Run `sync_source` over the world's server and database, through Airflow connections in the environment."""
+    """Run `run_source` over the world's server and database, through Airflow connections in the environment."""
     set_mongo(monkeypatch, port=mongod.port, schema=world.db.name, extra={"replicaSet": mongod.replica_set})
     monkeypatch.setenv("SYNC_PACE_SECONDS", "0")
     monkeypatch.setenv("BACKFILL_START_DATE", world.start.date().isoformat())
     monkeypatch.setattr("tender_sync.sync.SystemClock", lambda: world.clock)
 
     def run(max_items: int | None = None) -> Any:
-        return sync_source(
+        return run_source(
             world.source,
+            {"time_budget_minutes": 40_000, "max_items_per_run": max_items},
             owner="dag/run/sync",
             run_id="run",
-            time_budget=timedelta(days=30),
-            max_items_per_run=max_items,
             stopping=lambda: False,
         )
 
@@ -60,7 +59,7 @@ def all_of(message: str, *expected: str) -> None:
 
 
 def test_run_through_connections_is_complete(sync, world):
-    assert sync().done
+    assert sync()["outcome"] == "done"
     assert problems(world) == []
 
 
@@ -78,7 +77,7 @@ def test_api_that_is_down(sync, world, connect):
     assert message[:200] in job["errorLog"][-1]
     assert world.db.syncRuns.find_one({"outcome": "failed"})["error"] == message
     connect(world.source, world.server.url)
-    assert sync().done
+    assert sync()["outcome"] == "done"
     assert problems(world) == []
 
 
@@ -134,7 +133,7 @@ def test_mongodb_that_is_down(sync, world, monkeypatch, mongod):
     assert len(world.server.requests) == requests, "without MongoDB nothing is asked"
     assert world.place == place
     set_mongo(monkeypatch, port=mongod.port, schema=world.db.name, extra={"replicaSet": mongod.replica_set})
-    assert sync().done
+    assert sync()["outcome"] == "done"
     assert problems(world) == []
 
 
@@ -174,7 +173,7 @@ def test_mongodb_killed_in_the_middle_of_a_run_and_started_again(source, sync, m
         with MongoClient(mortal.uri, tz_aware=True) as client:
             world.db = client["tendhunt"]
             assert world.db.syncRuns.find_one()["pages"] == 2
-            assert sync().done
+            assert sync()["outcome"] == "done"
             assert world.db.syncRuns.count_documents({"outcome": "died"}) == 1
             assert problems(world) == []
 

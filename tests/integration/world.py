@@ -15,6 +15,7 @@ from tender_sync.feed import Feed
 from tender_sync.jobs import SyncJobs
 from tender_sync.pace import Pace
 from tender_sync.patience import Patience
+from tender_sync.reread import dry_run, replay
 from tender_sync.store import Store
 from tools.ocds_server import Catalogue, OcdsServer, Publication, ServerClock, generate
 
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 
     from pymongo.database import Database
 
+    from tender_sync.engine import FetchPage
+    from tender_sync.feed import FetchPageResult
     from tender_sync.sources import Source
+    from tender_sync.windows import Window
 
 # Two working days and a half, in summer time: London is an hour from UTC.
 START = datetime(2026, 6, 3, tzinfo=UTC)
@@ -75,8 +79,10 @@ class World:
     def place(self) -> dict[str, Any]:
         return {name: self.job.get(name) for name in ("cursor", "window", "lastSyncedDate", "windowSpanSeconds")}
 
-    def holder(self, owner: str = "dag/run/sync", run_id: str = "run") -> tuple[SyncJobs, Store]:
-        jobs = SyncJobs(self.db, self.source, self.clock, owner=owner, run_id=run_id)
+    def holder(
+        self, owner: str = "dag/run/sync", run_id: str = "run", mode: str | None = None
+    ) -> tuple[SyncJobs, Store]:
+        jobs = SyncJobs(self.db, self.source, self.clock, owner=owner, run_id=run_id, mode=mode)
         return jobs, Store(self.db, self.source, jobs, self.clock)
 
     def run(
@@ -91,19 +97,9 @@ class World:
         """Do one run; `on_fetch` is called before each page is fetched."""
         jobs, store = self.holder(owner, f"run-{next(self._numbers)}")
         patience = Patience(self.clock, self.clock.now() + time_budget, renew=jobs.renew, stopping=stopping)
-        pace = Pace(self.db, self.source.name, 0.0, patience)
-        hook = HttpHook(method="GET", http_conn_id=self.source.http_conn_id)
-        hook.get_conn()
-        feed = Feed(self.source, hook, pace, self.clock)
-
-        def fetch_page(cursor: str | None, window: Any) -> Any:
-            if on_fetch:
-                on_fetch()
-            return feed.fetch_page(cursor, window)
-
         return process_sync_job(
             self.source,
-            fetch_page=fetch_page,
+            fetch_page=self.fetcher(patience, on_fetch),
             jobs=jobs,
             store=store,
             patience=patience,
@@ -111,6 +107,55 @@ class World:
             backfill_start=self.start,
             max_items_per_run=max_items,
         )
+
+    def replay(
+        self,
+        window: Window,
+        *,
+        max_items: int | None = None,
+        on_fetch: Callable[[], None] | None = None,
+        time_budget: timedelta = timedelta(days=300),
+    ) -> dict[str, Any]:
+        """Read a window again, out of turn."""
+        jobs, store = self.holder("dag/replay/sync", f"run-{next(self._numbers)}", mode="replay")
+        patience = Patience(self.clock, self.clock.now() + time_budget, renew=jobs.renew, stopping=lambda: False)
+        return replay(
+            self.source,
+            window,
+            fetch_page=self.fetcher(patience, on_fetch),
+            jobs=jobs,
+            store=store,
+            patience=patience,
+            clock=self.clock,
+            backfill_start=self.start,
+            max_items_per_run=max_items,
+        )
+
+    def dry_run(self, window: Window) -> dict[str, Any]:
+        """Read a window and only say what it would change."""
+        patience = Patience(self.clock, datetime.max.replace(tzinfo=UTC), renew=lambda: None, stopping=lambda: False)
+        return dry_run(
+            self.source,
+            window,
+            fetch_page=self.fetcher(patience),
+            store=self.holder()[1],
+            patience=patience,
+            clock=self.clock,
+        )
+
+    def fetcher(self, patience: Patience, on_fetch: Callable[[], None] | None = None) -> FetchPage:
+        """Make what fetches pages from this world's server."""
+        pace = Pace(self.db, self.source.name, 0.0, patience)
+        hook = HttpHook(method="GET", http_conn_id=self.source.http_conn_id)
+        hook.get_conn()
+        feed = Feed(self.source, hook, pace, self.clock)
+
+        def fetch_page(cursor: str | None, window: Window) -> FetchPageResult:
+            if on_fetch:
+                on_fetch()
+            return feed.fetch_page(cursor, window)
+
+        return fetch_page
 
     def run_until_done(self, *, most: int = 300, **options: Any) -> list[SyncResult]:
         """Run again and again until a run reaches its ceiling."""
