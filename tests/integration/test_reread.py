@@ -19,20 +19,10 @@ def where(world):
     return {name: world.job.get(name) for name in WHERE}
 
 
-def lose(world, window=DAY):
-    """Take every contract out that was published in `window`; return their notice ids."""
-    dated = {"publishedDate": {"$gte": window.start, "$lt": window.end}}
-    lost = [contract["noticeId"] for contract in world.db.contracts.find(dated)]
-    assert lost
-    world.db.contracts.delete_many(dated)
-    world.holder()[1].recount_buyers()
-    return lost
-
-
 def test_replay_brings_back_what_is_missing_and_moves_nothing(world):
     world.run()
     before = where(world)
-    lost = lose(world)
+    lost = world.lose(DAY)
     record = world.replay(DAY)
     assert record["created"] == len(lost)
     assert (record["mode"], record["outcome"], record["reached"]) == ("replay", "done", DAY.end)
@@ -94,7 +84,7 @@ def test_replay_that_fails_says_so_and_moves_nothing(world):
 
 def test_replay_out_of_budget_says_how_far_it_came(world, caplog):
     world.run()
-    lose(world)
+    world.lose(DAY)
     whole = Window(START, world.clock.now())
     record = world.replay(whole, max_items=1)
     assert record["outcome"] == "item budget spent"
@@ -107,7 +97,7 @@ def test_replay_out_of_budget_says_how_far_it_came(world, caplog):
 
 def test_replay_waits_for_the_run_that_holds_the_source(world):
     world.run()
-    lost = lose(world)
+    lost = world.lose(DAY)
     jobs, _ = world.holder("dag/other/sync", "other")
     jobs.get_or_create_sync_job(world.start)
     original, waits = world.clock.sleep, []
@@ -137,7 +127,7 @@ def test_replay_that_never_gets_the_lease_fails_and_names_the_holder(world):
 
 def test_zombie_of_a_replay_writes_nothing_more(world):
     world.run()
-    lose(world)
+    world.lose(DAY)
 
     def overtake() -> None:
         if len(world.server.requests) > asked:
@@ -153,7 +143,7 @@ def test_zombie_of_a_replay_writes_nothing_more(world):
 @pytest.mark.parametrize("fault", ["full_without_next", "cursor_cycle", "short_with_next", "expired_cursor"])
 def test_replay_reads_lying_walks_to_their_end(world, fault):
     world.run()
-    lose(world)
+    world.lose(DAY)
     rule = world.server.faults.add(fault)
     assert world.replay(Window(START, world.clock.now()))["outcome"] == "done"
     assert rule.hits > 0
@@ -174,7 +164,7 @@ def test_replay_sets_every_hopeless_window_aside_and_goes_on(world):
 
 def test_dry_run_tells_what_a_replay_then_does_and_writes_nothing(world):
     world.run()
-    lost = lose(world)
+    lost = world.lose(DAY)
     changed = world.db.contracts.find_one({"publishedDate": {"$gte": DAY.end}})["noticeId"]
     world.db.contracts.update_one({"noticeId": changed}, {"$set": {"releaseHash": "an older one"}})
     window = Window(DAY.start, world.clock.now())

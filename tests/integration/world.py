@@ -16,6 +16,7 @@ from tender_sync.jobs import SyncJobs
 from tender_sync.pace import Pace
 from tender_sync.patience import Patience
 from tender_sync.reread import dry_run, replay
+from tender_sync.stats import Stats
 from tender_sync.store import Store
 from tools.ocds_server import Catalogue, OcdsServer, Publication, ServerClock, generate
 
@@ -194,6 +195,16 @@ class World:
 
     def contract(self, notice_id: str) -> dict[str, Any]:
         return self.db.contracts.find_one({"source": self.source.name, "noticeId": notice_id}) or {}
+
+    def lose(self, window: Window) -> list[str]:
+        """Take out every contract published in `window`, as if it had never come; return the notice ids."""
+        dated = {"source": self.source.name, "publishedDate": {"$gte": window.start, "$lt": window.end}}
+        lost = [contract["noticeId"] for contract in self.db.contracts.find(dated)]
+        assert lost, "nothing was published then"
+        self.db.contracts.delete_many(dated)
+        self.holder()[1].recount_buyers()
+        Stats(self.db, self.source).recount(self.clock)
+        return lost
 
     def count_of(self, buyer: tuple[str, str]) -> int | None:
         found = self.db.buyers.find_one({"orgId": buyer[0]})
