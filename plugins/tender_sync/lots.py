@@ -52,9 +52,12 @@ def lots_of(release: Mapping[str, Any], stated: Worth) -> list[MappedLot]:
 
 
 def max_lots_bid_per_supplier(release: Mapping[str, Any]) -> int | None:
-    """Return how many lots one supplier may bid for; None where unlimited (published as `1e9999`) or not said."""
+    """Return how many lots one supplier may bid for; None where unlimited (published as `1e9999`) or not said.
+
+    A number that no 32-bit integer holds limits nothing either, and BSON refuses one past 64 bits.
+    """
     limits = [number(details.get("maximumLotsBidPerSupplier")) for details in objects(release, "tender", "lotDetails")]
-    return next((int(limit) for limit in limits if limit is not None and limit >= 1), None)
+    return next((int(limit) for limit in limits if limit is not None and 1 <= limit < 2**31), None)
 
 
 def _map(lot: Mapping[str, Any], stated: Worth, policy: str | None) -> MappedLot:
