@@ -117,7 +117,7 @@ def lineage(contracts: Iterable[Mapping[str, Any]]) -> dict[str, str | None]:
     found: dict[str, str | None] = dict.fromkeys(notice.id for notice in notices)
     for versions in _grouped((notice.guid, notice) for notice in notices):
         found |= {older.id: newer.id for older, newer in pairwise(versions)}
-    # Only a notice's newest version speaks for it: what an older one was (a tender, say, of what is a plan again) is past.
+    # Only a notice's newest version speaks for it: what an older one was (the tender of what is a plan again) is past.
     for family in _families(notice for notice in notices if found[notice.id] is None):
         found |= _Family(family).successors()
     return found
@@ -165,15 +165,13 @@ class _Family:
         later = self._whole[bisect(self._whole, notice.order, key=attrgetter("order")) :]
         if notice.lane is Lane.PLANNING:
             # What was planned has begun, even when the plan was published once more after its tender.
-            return next((each for each in later if _ends_planning(each, notice)), None) or self._tender_of(notice)
+            return next((each for each in later if _ends_planning(each, notice)), None) or self._tender()
         if notice.lane is Lane.TENDER:
             return _end_of_tender(notice, later)
         return next((each for each in later if _is_newer_version(each, notice)), None)
 
-    def _tender_of(self, plan: Notice) -> Notice | None:
-        """Return the last tender, unless it is an older version of the plan itself (a tender taken back)."""
-        tenders = (each for each in reversed(self._whole) if each.lane is Lane.TENDER)
-        return next((each for each in tenders if each.guid is None or each.guid != plan.guid), None)
+    def _tender(self) -> Notice | None:
+        return next((each for each in reversed(self._whole) if each.lane is Lane.TENDER), None)
 
     def _spoken_of(self, notice: Notice) -> Notice | None:
         """Return the full notice to show instead of one that says only what changed: the one published before it.

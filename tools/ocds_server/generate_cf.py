@@ -119,7 +119,9 @@ class ContractsFinderWriter:
                 }
             ]
         elif stage == "tender":
-            tender["documents"] = [notice]
+            link = {"id": "2", "description": "Additional information on how to apply for this contract"}
+            portal = {**link, "url": f"https://bids.{buyer.place.name.lower()}.example.org/advert?id={self._suffix}"}
+            tender["documents"] = [notice, portal] if self._suffix % 3 == 0 else [notice]
         else:
             release["planning"] = {"documents": [notice]}
             del tender["tenderPeriod"]

@@ -24,6 +24,16 @@ _CONTINUES = 0.6
 _THRESHOLD: Final = 200_000
 """In pounds; about where the Act begins to ask for open competition in goods and services."""
 
+_CALLED_OFF = 12 / 262
+"""Award notices of the Act that name the framework they were called off from (recorded on one day)."""
+
+_CRITERIA: Final = {
+    "criteria": [
+        {"type": "price", "name": "Price", "numbers": [{"number": 60, "weight": "percentageExact"}]},
+        {"type": "quality", "name": "Quality", "numbers": [{"number": 40, "weight": "percentageExact"}]},
+    ]
+}
+_OLD_CRITERIA: Final = {"criteria": [{"name": "Quality", "type": "quality", "description": "30"}, {"type": "price"}]}
 _ACT = {"id": "2023/54", "scheme": "UKPGA", "uri": "https://www.legislation.gov.uk/ukpga/2023/54/contents"}
 _DIRECTIVE = {"id": "32014L0024", "scheme": "CELEX"}
 _FREQUENT_TYPES: Final = {"UK7": 0.76, "UK6": 0.2, "UK5": 0.027, "UK14": 0.006, "UK15": 0.007}
@@ -161,7 +171,7 @@ class FindATenderWriter:
                 "countryName": "United Kingdom",
                 "region": organisation.place.itl,
             },
-            "contactPoint": {"email": organisation.mail},
+            "contactPoint": {"name": "Procurement Team", "email": organisation.mail, "telephone": "01632 960001"},
             "roles": [role],
         }
         if organisation.scheme == "GB-FTS":
@@ -253,11 +263,19 @@ class FindATenderWriter:
                     "contractPeriod": self._period(when),
                     "hasRenewal": True,
                     "renewal": {"description": "One further year"},
+                    "hasOptions": True,
+                    "options": {"description": "Further sites"},
+                    "awardCriteria": _CRITERIA,
                     "description": None,
                 }
             ],
+            "submissionMethodDetails": f"Bid at https://bids.{process.buyer.place.name.lower()}.example.org/portal.",
+            "submissionTerms": {"electronicSubmissionPolicy": "allowed", "languages": ["en"]},
             "documents": [self._notice(release, "UK4")],
         }
+        if self._chance(0.15):
+            agreement = {"method": "withReopeningCompetition", "type": "closed"}
+            release["tender"]["techniques"] = {"hasFrameworkAgreement": True, "frameworkAgreement": agreement}
         if self._chance(0.85):
             release["tender"]["tenderPeriod"] = {"endDate": london(when, 30)}
         else:  # two-stage procedures have no tenderPeriod
@@ -282,8 +300,13 @@ class FindATenderWriter:
             "description": f"Award of {process.title}.",
             "status": "complete",
             "procurementMethod": "open",
+            "procurementMethodDetails": "Open procedure",
             "lots": [{"id": "1", "status": "complete", "description": None}],
         }
+        if self._chance(_CALLED_OFF):
+            release["tender"] |= {"procurementMethod": "selective", "procurementMethodDetails": "Award under framework"}
+            framework = {"id": "framework", "relationship": ["framework"], "scheme": "ocid"}
+            release["relatedProcesses"] = [{**framework, "identifier": f"ocds-h6vhtk-{self._ocid:06x}"}]
         release["awards"] = [
             {
                 "id": str(number),
@@ -313,6 +336,8 @@ class FindATenderWriter:
             award["documents"] = [self._notice(release, kind)]
             if kind in ("UK5", "UK6"):
                 award |= {"value": self._value(process.net), "contractPeriod": self._period(when)}
+            if kind == "UK6":
+                award["date"] = london(when, -2)
         if self._chance(0.7):  # many awards carry no status
             award["status"] = "pending" if kind in ("UK5", "UK6") else "active"
         if self._chance(0.006):
@@ -375,7 +400,8 @@ class FindATenderWriter:
             items = self._items(process) if self._chance(0.42) else plain
             items[0]["deliveryAddresses"] = [{"region": process.buyer.place.itl}]
             tender["items"] = items
-            tender["lots"] = [{"id": "1", "status": status, "contractPeriod": {"durationInDays": 360}}]
+            lot = {"id": "1", "status": status, "contractPeriod": {"durationInDays": 360}, "hasOptions": False}
+            tender["lots"] = [{**lot, "awardCriteria": _OLD_CRITERIA}]
         return tender
 
     def _old_planning(self, release: dict[str, Any], process: Process, when: datetime) -> None:
@@ -385,6 +411,7 @@ class FindATenderWriter:
     def _old_tender(self, release: dict[str, Any], process: Process, when: datetime) -> None:
         tender = self._old(release, process, ["tender"], "active")
         tender["tenderPeriod"] = {"endDate": london(when, 30)}
+        tender |= {"submissionMethod": ["electronicSubmission"], "submissionMethodDetails": "https://bids.example.org/"}
         if self._chance(0.7):  # tender.value.amount stands in 70 %
             tender["value"] = {"amount": process.net, "currency": "GBP"}
 
@@ -392,6 +419,7 @@ class FindATenderWriter:
         tender = self._old(release, process, ["award", "contract"], "complete")
         if self._chance(143 / 153):
             tender["lots"][0]["status"] = "cancelled"  # beside an active award: as recorded
+        tender["procurementMethodRationale"] = "Further competition under the CCS RM6126 framework"
         failed = self._chance(0.03)
         key = f"{release['id']}-1"
         release["parties"].append(self._party(process.supplier, "supplier"))
