@@ -56,7 +56,10 @@ _FAILED = frozenset({"unsuccessful", "cancelled"})
 # bought.
 DYNAMIC_MARKETS = frozenset({"UK14", "UK15", "UK16"})
 _NOTICE_TYPE = re.compile(r"UK[0-9]{1,2}")
-_DOCUMENTS = tuple((section, "documents") for section in ("planning", "tender", "awards", "contracts"))
+DOCUMENTS = (
+    *((section, "documents") for section in ("planning", "tender", "awards", "contracts")),
+    ("contracts", "implementation", "documents"),
+)
 
 
 def map_stage(release: Mapping[str, Any]) -> Stage:
@@ -138,7 +141,7 @@ def tags(release: Mapping[str, Any]) -> set[str]:
 
 def notice_documents(release: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the documents that publish a notice (`documentType` ends in "Notice"), attachments left out."""
-    found = [document for path in _DOCUMENTS for document in objects(release, *path)]
+    found = [document for path in DOCUMENTS for document in objects(release, *path)]
     return [document for document in found if (word(document, "documentType") or "").endswith("notice")]
 
 

@@ -178,14 +178,6 @@ CHAINS = {
         [(f"{GUID}-9", "CF tender", 0), (f"{GUID}-7", "CF planning", 1)],
         {f"{GUID}-9": f"{GUID}-7"},
     ),
-    "Contracts Finder: a tender taken back to a plan is the plan again": (
-        [(f"{GUID}-9", "CF tender", 0), (f"{GUID}-7", "CF planning", 1)],
-        {f"{GUID}-9": f"{GUID}-7"},
-    ),
-    "Contracts Finder: a tender taken back to a plan is the plan again": (
-        [(f"{GUID}-9", "CF tender", 0), (f"{GUID}-7", "CF planning", 1)],
-        {f"{GUID}-9": f"{GUID}-7"},
-    ),
     "Contracts Finder: awards of one ocid stand side by side": (
         [(f"{GUID}-9", "CF award", 0), (f"{GUID_2}-7", "CF award update", 1)],
         {},
