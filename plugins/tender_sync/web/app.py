@@ -72,12 +72,13 @@ def create_app(database: KeptDatabase | None = None) -> FastAPI:
         return _file(files, name)
 
     @app.get("/api/overview")
-    def api_overview() -> dict[str, Any]:
+    def api_overview() -> Response:
         now = datetime.now(UTC)
         with kept.opened() as db:
             documents = [reading.source_documents(db, source) for source in SOURCES.values()]
             buyers = reading.busiest_buyers(db)
-        return overview(documents, buyers, now)
+        # Said to be JSON already: FastAPI would look through all of it for what is not.
+        return JSONResponse(overview(documents, buyers, now))
 
     @app.get("/api/rejected/{key}")
     def api_rejected(key: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tender_sync.jobs import BACKFILLING, ERROR, parse_moment
-from tender_sync.stats import UNDATED, flat
+from tender_sync.stats import UNDATED
 from tender_sync.web.reading import REJECTED_COUNTED
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def source_view(found: SourceDocuments, now: datetime) -> dict[str, Any]:
             "orMore": found.rejected_count >= REJECTED_COUNTED,
             "latest": [_rejected(each) for each in found.rejected],
         },
-        "runs": [_bar(run, now) for run in reversed(found.runs)],
+        "runs": [_bar(run) for run in reversed(found.runs)],
         **_stored(found.months, read=(_first_day(source, job), (job.get("lastSyncedDate") or "")[:10]), until=until),
     }
 
@@ -171,11 +171,11 @@ def _run(run: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     }
 
 
-def _bar(run: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+def _bar(run: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the charts need of a run."""
-    shown = ("startedAt", "outcome", "lastedSeconds", "waitedSeconds", "created", "updated", "unchanged", "rejected")
-    whole = _run(run, now)
-    return {name: whole[name] for name in shown}
+    counts = ("created", "updated", "unchanged", "rejected", "waitedSeconds")
+    began, outcome = _iso(run["startedAt"]), run.get("outcome") or "running"
+    return {"startedAt": began, "outcome": outcome, **{name: run.get(name, 0) for name in counts}}
 
 
 def _lease(lease: Mapping[str, Any] | None, now: datetime) -> dict[str, Any] | None:
@@ -249,34 +249,35 @@ def _stored(months: Iterable[Mapping[str, Any]], *, read: tuple[str, str], until
 
     A gap is a working day between the two days of `read` on which nothing was published as far as is stored.
     """
-    sums: Counter[str] = Counter()
-    by_month, by_day = {}, {}
+    stages: Counter[str] = Counter()
+    sectors: Counter[str] = Counter()
+    by_month: dict[str, int] = {}
+    days_of: dict[str, Mapping[str, int]] = {}
     for document in months:
-        counts = flat(document)
-        sums.update({path: n for path, n in counts.items() if not path.startswith("days.")})
-        by_month[document["month"]] = counts.get("contracts", 0)
-        by_day.update({f"{document['month']}-{path[5:]}": n for path, n in counts.items() if path.startswith("days.")})
-    days = [until - timedelta(days=ago) for ago in range(DAYS_SHOWN - 1, -1, -1)]
+        stages.update(document.get("stages", {}))
+        sectors.update(document.get("sectors", {}))
+        by_month[document["month"]] = document.get("contracts", 0)
+        days_of[document["month"]] = document.get("days", {})
     return {
-        "contracts": sums["contracts"],
-        "stages": _ranked(sums, "stages."),
-        "sectors": _ranked(sums, "sectors."),
+        "contracts": sum(by_month.values()),
+        "stages": _ranked(stages),
+        "sectors": _ranked(sectors),
         "undated": by_month.pop(UNDATED, 0),
         "months": [{"month": month, "contracts": by_month[month]} for month in sorted(by_month) if by_month[month]],
-        "days": [_day(day, by_day, read) for day in days],
+        "days": [_day(until - timedelta(days=ago), days_of, read) for ago in range(DAYS_SHOWN - 1, -1, -1)],
     }
 
 
-def _day(day: datetime, by_day: Mapping[str, int], read: tuple[str, str]) -> dict[str, Any]:
-    name = f"{day:%Y-%m-%d}"
-    contracts = by_day.get(name, 0)
+def _day(day: datetime, days_of: Mapping[str, Mapping[str, int]], read: tuple[str, str]) -> dict[str, Any]:
+    month, name = f"{day:%Y-%m}", f"{day:%Y-%m-%d}"
+    contracts = days_of.get(month, {}).get(f"{day:%d}", 0)
     gap = not contracts and read[0] < name < read[1] and day.weekday() < _SATURDAY
     return {"day": name, "contracts": contracts, "gap": gap}
 
 
-def _ranked(sums: Mapping[str, int], group: str) -> list[dict[str, Any]]:
-    named = [(n, path.removeprefix(group)) for path, n in sums.items() if path.startswith(group) and n]
-    return [{"name": name, "contracts": n} for n, name in sorted(named, key=lambda each: (-each[0], each[1]))]
+def _ranked(counts: Mapping[str, int]) -> list[dict[str, Any]]:
+    ranked = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+    return [{"name": name, "contracts": n} for name, n in ranked if n]
 
 
 def _moment(text: str | None) -> datetime | None:
