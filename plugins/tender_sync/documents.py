@@ -49,7 +49,7 @@ def _map(document: Mapping[str, Any]) -> MappedDocument:
         documentType=text(document.get("documentType")),
         title=line(document.get("title")),
         description=text(document.get("description")) or text(document.get("accessDetails")),
-        url=web_address(document.get("url")),
+        url=web_address((text(document.get("url")) or "").replace(" ", "%20")),  # names of files hold blanks
         datePublished=parse_date(document.get("datePublished")),
         format=text(document.get("format")),
     )

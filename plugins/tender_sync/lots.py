@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tender_sync.values import Worth
 
 _DAY = 24 * 60 * 60
+_CENTURY = 36_525  # in days; what is said to last longer is a slip of the pen
 # Weights that are an order of importance ("order", a code of Find a Tender's) weigh nothing by themselves.
 _NO_WEIGHT = frozenset({"order"})
 _WEIGHT = re.compile(r"(?:weight(?:ing)?:?\s*)?([0-9]{1,3}(?:\.[0-9]+)?)\s*(?:$|%)", re.IGNORECASE)
@@ -96,7 +97,7 @@ def _days(lot: Mapping[str, Any]) -> int | None:
         start, end = parse_date(period.get("startDate")), parse_date(period.get("endDate"), end_of_day=True)
         if days is None and start and end:
             days = round((end - start).total_seconds() / _DAY)  # days end at 23:59:59; clock changes round away
-        if days is not None and days >= 0:
+        if days is not None and 0 <= days <= _CENTURY:
             return int(days)
     return None
 

@@ -6,7 +6,7 @@ import re
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from tender_sync.dig import any_true, first_text, line, members, objects, text, texts, walk, word
+from tender_sync.dig import any_true, first_text, line, objects, text, texts, walk, word
 from tender_sync.links import address_within
 from tender_sync.lots import has_renewal
 from tender_sync.notices import live_awards, live_contracts, map_stage
@@ -51,9 +51,9 @@ def procurement_method_details(release: Mapping[str, Any]) -> str | None:
 
 def contract_type(release: Mapping[str, Any]) -> ContractType | None:
     """Return the main category: of the tender, or of the awards, where award notices of the Act have it."""
-    places = (("tender",), ("awards",), ("contracts",))
-    categories = [text(each) or "" for place in places for each in walk(release, *place, "mainProcurementCategory")]
-    return next((_CONTRACT_TYPES[c.lower()] for c in categories if c.lower() in _CONTRACT_TYPES), None)
+    parts = ("tender", "awards", "contracts")
+    categories = [found.lower() for part in parts for found in texts(release, part, "mainProcurementCategory")]
+    return next((_CONTRACT_TYPES[category] for category in categories if category in _CONTRACT_TYPES), None)
 
 
 def submission_method(release: Mapping[str, Any]) -> list[str]:
@@ -143,12 +143,9 @@ def has_eu_funding(release: Mapping[str, Any]) -> bool | None:
     funders = [*_funders(release)]
     if funders:
         return any(_EU_NAME.match(name) for name in funders)
-    told = (
-        text(release.get("description")),
-        *texts(release, "tender", "description"),
-        *texts(release, "tender", "lots", "description"),
-    )
-    return True if any(_EU_FUNDED.search(words) for words in told if words) else None
+    places = (("description",), ("tender", "description"), ("tender", "lots", "description"))
+    told = (words for place in places for words in texts(release, *place))
+    return True if any(_EU_FUNDED.search(words) for words in told) else None
 
 
 def _funders(release: Mapping[str, Any]) -> Iterator[str]:
@@ -158,4 +155,4 @@ def _funders(release: Mapping[str, Any]) -> Iterator[str]:
     budgets = objects(release, "planning", "budget")
     yield from texts(budgets, "finance", "financingParty", "name")
     yield from texts(budgets, "budgetBreakdown", "sourceParty", "name")
-    yield from texts(members(release.get("contracts")), "finance", "financingParty", "name")
+    yield from texts(release, "contracts", "finance", "financingParty", "name")

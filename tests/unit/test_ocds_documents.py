@@ -66,3 +66,8 @@ def test_what_is_no_address_is_none_and_what_says_nothing_is_left_out():
 def test_how_to_get_a_document_stands_in_for_its_description():
     found = documents_of({"tender": {"documents": [{"id": "future", "accessDetails": "Via our portal"}]}})
     assert found[0]["description"] == "Via our portal"
+
+
+def test_blanks_in_a_file_name_are_written_as_browsers_do():
+    found = documents_of({"tender": {"documents": [{"url": " https://example.org/Terms and conditions.pdf"}]}})
+    assert found[0]["url"] == "https://example.org/Terms%20and%20conditions.pdf"

@@ -111,6 +111,8 @@ def test_lots_that_are_all_gross_make_the_contract_gross():
         ({"startDate": "2026-08-21T00:00:00+01:00", "endDate": "2026-08-21T23:59:59+01:00"}, 1),
         ({"startDate": "2026-01-01", "endDate": "2026-12-31"}, 365),
         ({"durationInDays": float("inf"), "startDate": "2026-08-10"}, None),
+        ({"durationInDays": 1e300}, None),
+        ({"durationInDays": 10**30}, None),
         ({"startDate": "2026-08-10"}, None),
         ({"startDate": "2026-08-10", "endDate": "2026-08-01"}, None),
         ("one year", None),
