@@ -13,26 +13,35 @@ if TYPE_CHECKING:
 
 
 class Pace:
-    """Reserves request starts `interval` seconds apart, for everybody who talks to the same API.
+    """Reserves request starts for everybody who talks to the same API: `burst` in any `burst * interval` seconds.
 
-    The slots are kept by MongoDB's own clock, so that hosts whose clocks differ still keep their distance. A crash
-    between a reservation and its request leaves one slot unused, never one used twice.
+    A burst of 1 keeps requests `interval` seconds apart; a larger one lets a pause (the gap between two runs, a slow
+    answer) be made up for, as far as a rolling limit allows. The starts are kept by MongoDB's own clock, so that hosts
+    whose clocks differ still obey. A crash between a reservation and its request leaves one start unused, never one
+    used twice.
     """
 
-    def __init__(self, db: Database[dict[str, Any]], api: str, interval: float, patience: Patience) -> None:
+    def __init__(
+        self, db: Database[dict[str, Any]], api: str, interval: float, patience: Patience, *, burst: int = 1
+    ) -> None:
         self._slots = db["syncPace"]
         self._api = api
-        self._interval_ms = round(interval * 1000)
+        self._burst = burst
+        self._period_ms = round(interval * burst * 1000)
         self._patience = patience
 
     def await_turn(self) -> None:
-        """Reserve the next free slot and wait for it.
+        """Reserve the next free start and wait for it.
 
-        :raises EndRun: the slot lies past the run's time budget, or the task was told to stop
+        :raises EndRun: the start lies past the run's time budget, or the task was told to stop
         """
-        slot = {"$max": ["$$NOW", {"$ifNull": ["$nextFreeAt", "$$NOW"]}]}
+        starts = {"$ifNull": ["$starts", []]}
+        # Missing where fewer were ever made: $max passes over it.
+        burst_ago = {"$arrayElemAt": [starts, -self._burst]}
+        slot = {"$max": ["$$NOW", "$heldUntil", {"$add": [burst_ago, self._period_ms]}]}
         reserved = self._update(
-            {"slot": slot, "askedAt": "$$NOW", "nextFreeAt": {"$add": [slot, self._interval_ms]}},
+            {"slot": slot, "askedAt": "$$NOW"},
+            {"starts": {"$slice": [{"$concatArrays": [starts, ["$slot"]]}, -self._burst]}},
         )
         seconds = (reserved["slot"] - reserved["askedAt"]).total_seconds()
         if seconds > 0:
@@ -41,10 +50,13 @@ class Pace:
     def hold_off(self, seconds: float) -> None:
         """Keep everybody from asking this API for that many seconds (its Retry-After, or a back-off)."""
         until = {"$add": ["$$NOW", round(seconds * 1000)]}
-        self._update({"nextFreeAt": {"$max": [until, {"$ifNull": ["$nextFreeAt", until]}]}})
+        self._update({"heldUntil": {"$max": [until, "$heldUntil"]}})
 
-    def _update(self, fields: dict[str, Any]) -> dict[str, Any]:
+    def _update(self, *stages: dict[str, Any]) -> dict[str, Any]:
         document: dict[str, Any] | None = self._slots.find_one_and_update(
-            {"_id": self._api}, [{"$set": fields}], upsert=True, return_document=ReturnDocument.AFTER
+            {"_id": self._api},
+            [{"$set": fields} for fields in stages],
+            upsert=True,
+            return_document=ReturnDocument.AFTER,
         )
         return document or {}

@@ -51,7 +51,7 @@ class Source:
     """One publisher's OCDS release feed, and how to walk it.
 
     `clocks` are the time zones in which the API may read a time without zone; windows are said so wide that every
-    reading covers them. Spans and look-backs are durations; `pace` is in seconds from request start to request start.
+    reading covers them. Spans and look-backs are durations. `burst` requests may start in any `burst * pace` seconds.
     Windows are sized to hold `aim_pages`. One longer than `believed_span` is believed only if its notices' numbers
     (`number`: groups number and year of a release id) leave no gaps; `max_span` is the longest ever asked for.
     """
@@ -67,6 +67,7 @@ class Source:
     clocks: tuple[ZoneInfo, ...]
     history_start: datetime
     pace: float
+    burst: int
     first_span: timedelta
     believed_span: timedelta
     max_span: timedelta
@@ -113,8 +114,9 @@ FIND_A_TENDER = Source(
     # Times are London local time, and a trailing Z is ignored (probed: the same 43 releases with and without).
     clocks=(LONDON,),
     history_start=datetime(2021, 1, 1, tzinfo=UTC),  # the service's first day
-    # 12 requests in any 120 s (recorded 429: "Rate limit of 12 exceeded"), and 50 ms for the network's jitter.
+    # 12 requests in any 120 s (recorded 429: "Rate limit of 12 exceeded"), and 50 ms each for the network's jitter.
     pace=10.05,
+    burst=12,
     # Kingfisher Collect met releases missing from long walks and went from one day to six hours (issues 1203, 1212).
     first_span=timedelta(hours=6),
     believed_span=timedelta(hours=6),
@@ -141,6 +143,7 @@ CONTRACTS_FINDER = Source(
     clocks=(UTC_ZONE, LONDON),
     history_start=datetime(2016, 11, 1, tzinfo=UTC),  # OCDS begins here (Kingfisher Collect)
     pace=10.05,  # undocumented; the other service's rate is a polite guess
+    burst=12,  # far fewer than Kingfisher Collect makes, which knows no pace but one request at a time
     first_span=timedelta(days=1),
     believed_span=timedelta(days=15),  # Kingfisher Collect's window, in use for years
     max_span=timedelta(days=15),

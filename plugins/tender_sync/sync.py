@@ -40,10 +40,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the environment may override: where a history begins, and the pace in seconds between requests."""
+    """What the environment may override: where a history begins, and the pace in seconds between requests.
+
+    `burst` requests may follow one another at once (`pace.Pace`); an overridden pace is kept between any two.
+    """
 
     backfill_start: datetime
     pace: float
+    burst: int
 
 
 def read_settings(source: Source, clock: Clock) -> Settings:
@@ -51,19 +55,20 @@ def read_settings(source: Source, clock: Clock) -> Settings:
 
     :raises FixSetup: one of them cannot be used
     """
-    start, pace = source.history_start, source.pace
+    start, pace, burst = source.history_start, source.pace, source.burst
     if text := os.environ.get("BACKFILL_START_DATE"):
         start = parse_moment(text, "BACKFILL_START_DATE")
         if start > clock.now():
             raise FixSetup(f"BACKFILL_START_DATE is {text!r}, which lies in the future; expected a past date")
     if text := os.environ.get("SYNC_PACE_SECONDS"):
+        burst = 1
         try:
             pace = float(text)
         except ValueError:
             pace = -1.0
         if not 0 <= pace <= 3600:  # noqa: PLR2004 - an hour: one request a run
             raise FixSetup(f"SYNC_PACE_SECONDS is {text!r}; expected seconds between requests, from 0 to 3600")
-    return Settings(start, pace)
+    return Settings(start, pace, burst)
 
 
 def run_source(
@@ -98,7 +103,7 @@ def run_source(
         else:
             Stats(db, source).ensure_counted(clock)
         patience = Patience(clock, clock.now() + order.time_budget, renew=renew, stopping=stopping)
-        pace = Pace(db, source.name, settings.pace, patience)
+        pace = Pace(db, source.name, settings.pace, patience, burst=settings.burst)
         return _Run(
             source=source,
             order=order,

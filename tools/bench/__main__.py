@@ -11,7 +11,7 @@ from tools.bench.figures import keep, table
 from tools.options import ROOT
 
 # Each in a module of its own that brings `measure`; in the order of docs/PERFORMANCE.md.
-PARTS = {"requests": "walks"}
+PARTS = {"requests": "walks", "pace": "pacing"}
 RESULTS = ROOT / ".local" / "bench.json"
 
 

@@ -10,8 +10,8 @@ from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
-from functools import reduce
 from io import BytesIO
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from requests import Response
@@ -114,6 +114,8 @@ class Slots:
             return self._clock.now()
         if isinstance(expression, str) and expression.startswith("$"):
             return document.get(expression[1:])
+        if isinstance(expression, list):
+            return [self._value(each, document) for each in expression]
         if not isinstance(expression, dict):
             return expression
         ((name, operands),) = expression.items()
@@ -122,8 +124,11 @@ class Slots:
 
 _OPERATORS: dict[str, Callable[..., Any]] = {
     "$max": lambda *values: max(value for value in values if value is not None),
-    "$ifNull": lambda *values: next((value for value in values if value is not None), None),
-    "$add": lambda first, *more: reduce(lambda sum_, ms: sum_ + timedelta(milliseconds=ms), more, first),
+    "$ifNull": lambda value, default: default if value is None else value,
+    "$add": lambda moment, ms: None if moment is None else moment + timedelta(milliseconds=ms),
+    "$arrayElemAt": lambda array, index: array[index] if -len(array) <= index < len(array) else None,
+    "$concatArrays": lambda *arrays: list(chain(*arrays)),
+    "$slice": lambda array, count: array[count:],
 }
 
 

@@ -1,0 +1,68 @@
+"""The pace of requests by a real MongoDB's clock: what is reserved, not waited for."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from tender_sync.pace import Pace
+
+
+class Waits:
+    """Patience that notes how long it should have waited, in seconds."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    def wait(self, seconds: float, why: str) -> None:
+        assert why == "the next request to API"
+        self.seconds.append(seconds)
+
+
+@pytest.fixture
+def turns(db):
+    def take(count: int, *, interval: float = 100.0, burst: int = 1, hold_off: float = 0.0) -> list[float]:
+        """Reserve `count` starts, each by another task; return when they are, in seconds from now, 0 for at once."""
+        starts = []
+        if hold_off:
+            Pace(db, "API", interval, Waits(), burst=burst).hold_off(hold_off)
+        for _ in range(count):
+            patience = Waits()
+            Pace(db, "API", interval, patience, burst=burst).await_turn()
+            starts.append(sum(patience.seconds))
+        return starts
+
+    return take
+
+
+def test_requests_start_an_interval_apart_whoever_asks(turns):
+    starts = turns(4)
+    assert starts[0] == 0
+    assert [later - earlier for earlier, later in pairwise(starts)] == pytest.approx([100, 100, 100], abs=2)
+
+
+def test_a_pause_is_made_up_for_within_the_rolling_limit(turns):
+    """No more than three in any 300 seconds; the fourth waits until the first is 300 seconds ago."""
+    assert turns(8, burst=3) == pytest.approx([0, 0, 0, 300, 300, 300, 600, 600], abs=2)
+
+
+def test_nobody_asks_while_the_api_wants_to_be_left_alone(turns):
+    assert turns(4, burst=3, hold_off=1000) == pytest.approx([1000, 1000, 1000, 1300], abs=2)
+
+
+def test_a_shorter_hold_off_does_not_end_a_longer_one(turns):
+    turns(0, hold_off=1000)
+    assert turns(1, hold_off=10) == pytest.approx([1000], abs=2)
+
+
+def test_the_document_does_not_grow(turns, db):
+    turns(30, burst=12)
+    assert len(db.syncPace.find_one()["starts"]) == 12
+
+
+def test_each_api_has_its_own_pace(turns, db):
+    turns(1)
+    other = Waits()
+    Pace(db, "ANOTHER", 100.0, other).await_turn()
+    assert other.seconds == []

@@ -1,0 +1,110 @@
+"""Pace: how much of an allowed rate a long backfill uses, and that it never asks for more.
+
+The server allows 12 requests in any 120 seconds, by the local OCDS server's own limit. Both sources backfill at once,
+in hourly runs of 59.5 minutes that begin some seconds late; answers take their time, and some are a 503.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from datetime import timedelta
+from random import Random
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+from tender_sync.engine import process_sync_job
+from tender_sync.feed import Feed
+from tender_sync.pace import Pace
+from tender_sync.patience import Patience
+from tender_sync.source_dag import TIME_BUDGET_MINUTES
+from tender_sync.sources import SOURCES
+from tools.bench.figures import Figure
+from tools.bench.history import TODAY, History
+from tools.bench.stand_ins import MemoryJobs, MemoryStore, SharedClock, Slots, Wire
+from tools.ocds_server.limits import RollingLimit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tender_sync.sources import Source
+
+PART = "pace"
+HOURS = 12
+HISTORY = 450_000
+ALLOWED_A_SECOND = 12 / 120
+# Seconds: until Airflow's task has begun; from a request's start to its arrival; until the answer is there.
+_STARTING, _ON_THE_WAY, _ANSWERING = (5.0, 20.0), (0.02, 0.3), (0.3, 4.0)
+
+
+@dataclass
+class Side:
+    """One source backfilling, and what its server saw."""
+
+    source: Source
+    clock: SharedClock
+    slots: Slots
+    failing: float
+    served: int = 0
+    refused: int = 0
+    limit: RollingLimit = field(default_factory=RollingLimit)
+
+    def __post_init__(self) -> None:
+        self._random = Random(self.source.name)
+        self._history = History(self.source, HISTORY)
+        self._jobs = MemoryJobs(self.source)
+
+    def answer(self, endpoint: str) -> tuple[int, dict[str, str], bytes]:
+        """Answer as the service does, when the request arrives."""
+        self.clock.sleep(self._random.uniform(*_ON_THE_WAY))
+        if self.limit.refuse(self.clock.now()):
+            self.refused += 1
+            return 429, {"Retry-After": "120"}, b"Rate limit of 12 exceeded."
+        self.served += 1
+        self.clock.sleep(self._random.uniform(*_ANSWERING))
+        if self._random.random() < self.failing:
+            return 503, {}, b""
+        return 200, {}, self._history.answer(endpoint.partition("?")[2], TODAY)
+
+    def backfill(self, hours: int) -> None:
+        """Do hourly runs, as Airflow would."""
+        began = self.clock.now()
+        for hour in range(hours):
+            late = timedelta(hours=hour, seconds=self._random.uniform(*_STARTING))
+            self.clock.sleep(max(0.0, (began + late - self.clock.now()).total_seconds()))
+            self._run()
+        self.clock.leave()
+
+    def _run(self) -> None:
+        jobs, deadline = self._jobs, self.clock.now() + timedelta(minutes=TIME_BUDGET_MINUTES)
+        patience = Patience(self.clock, deadline, renew=jobs.renew, stopping=lambda: False)
+        source, slots, wire = self.source, self.slots, Wire(self.source, self.clock, self.answer)
+        stand_ins: Any = {"slots": slots, "wire": wire, "jobs": jobs, "store": MemoryStore(jobs)}
+        pace = Pace(stand_ins["slots"], source.name, source.pace, patience, burst=source.burst)
+        process_sync_job(
+            source,
+            fetch_page=Feed(source, stand_ins["wire"], pace, self.clock).fetch_page,
+            jobs=stand_ins["jobs"],
+            store=stand_ins["store"],
+            patience=patience,
+            clock=self.clock,
+            backfill_start=source.history_start,
+        )
+
+
+def measure() -> Iterator[Figure]:
+    """Backfill both sources at once, without failures and with one answer in fifty a 503."""
+    for failing in (0.0, 0.02):
+        clock, said = SharedClock(TODAY, tasks=len(SOURCES)), f", {failing:.0%} of answers a 503" if failing else ""
+        sides = [Side(source, clock, Slots(clock), failing) for source in SOURCES.values()]
+        threads = [threading.Thread(target=side.backfill, args=(HOURS,), daemon=True) for side in sides]
+        with patch("tender_sync.engine.map_ocds_to_contract", lambda release, _: {"noticeId": release["id"]}):
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        for side in sides:
+            name, allowed = f"{side.source.title}, {HOURS} hourly runs{said}", HOURS * 3600 * ALLOWED_A_SECOND
+            note = f"{side.served:,} of {allowed:,.0f} requests"
+            yield Figure(PART, f"{name}: allowed rate used", side.served / allowed, "", ">= 0.99", note)
+            yield Figure(PART, f"{name}: refused for the rate", side.refused, "requests", "<= 0")
