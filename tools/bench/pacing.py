@@ -15,9 +15,9 @@ from unittest.mock import patch
 
 from tender_sync.engine import process_sync_job
 from tender_sync.feed import Feed
+from tender_sync.forms import TIME_BUDGET_MINUTES
 from tender_sync.pace import Pace
 from tender_sync.patience import Patience
-from tender_sync.source_dag import TIME_BUDGET_MINUTES
 from tender_sync.sources import SOURCES
 from tools.bench.figures import Figure
 from tools.bench.history import TODAY, History
