@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from tender_sync.buyers import org_id
+from tender_sync.buyers import name_key, org_id
 from tender_sync.errors import RejectedRelease
 from tender_sync.lineage import FACTS, lineage
 from tender_sync.ocds import map_ocds_to_contract
@@ -87,20 +87,18 @@ def content_hash(release: Any) -> str:
 def differences(db: Database[dict[str, Any]], expected: Iterable[Expected], *, now: datetime) -> list[str]:
     """List every difference between `db` and what is expected of all its sources."""
     found: list[str] = []
-    owners: Counter[str | None] = Counter()
     for each in expected:
-        found += _contracts(db, each, owners)
+        found += _contracts(db, each)
         found += superseded_wrongly(db, each.source)
         found += _rejected(db, each)
         found += _job(db, each, now)
-    return [*found, *_buyers(db, owners)]
+    return [*found, *wrong_buyers(db)]
 
 
-def _contracts(db: Database[dict[str, Any]], expected: Expected, owners: Counter[str | None]) -> Iterator[str]:
+def _contracts(db: Database[dict[str, Any]], expected: Expected) -> Iterator[str]:
     name, met = expected.source, set()
     for stored in db["contracts"].find({"source": name}):
         notice_id = stored["noticeId"]
-        owners[org_id(stored)] += 1  # type: ignore[arg-type]  # a stored contract has every mapped field
         if notice_id in met:
             yield f"{name} {notice_id} is stored twice"
         met.add(notice_id)
@@ -145,17 +143,21 @@ def _job(db: Database[dict[str, Any]], expected: Expected, now: datetime) -> Ite
         yield f"{title} was not closed in order: {', '.join(left)} still set"
 
 
-def _buyers(db: Database[dict[str, Any]], owners: Counter[str | None]) -> Iterator[str]:
-    buyers = list(db["buyers"].find())
-    by_id = {buyer["_id"]: buyer for buyer in buyers}
-    named = Counter(buyer["orgId"] for buyer in buyers)
+def wrong_buyers(db: Database[dict[str, Any]]) -> Iterator[str]:
+    """Say which contracts do not hang on the buyer all contracts of its name tell, and which counts are not theirs."""
+    contracts = list(db["contracts"].find({}, ("noticeId", "buyerName", "buyerOrg", "buyerKey", "buyerId")))
+    published: defaultdict[str | None, set[str | None]] = defaultdict(set)
+    for contract in contracts:
+        published[name_key(contract["buyerName"])].add(contract["buyerOrg"])
+    buyers = {buyer["_id"]: buyer for buyer in db["buyers"].find()}
+    counted = Counter(contract["buyerId"] for contract in contracts)
+    for contract in contracts:
+        name, owner = name_key(contract["buyerName"]), buyers.get(contract["buyerId"], {}).get("orgId")
+        expected = org_id(contract, published[name])
+        if (owner, contract["buyerKey"]) != (expected, name):
+            yield f"{contract['noticeId']} belongs to {owner}, not to {expected}; buyerKey {contract['buyerKey']}"
+    for key, buyer in buyers.items():
+        if buyer["contractCount"] != counted[key]:
+            yield f"contractCount of {buyer['orgId']} is {buyer['contractCount']}, but it has {counted[key]}"
+    named = Counter(buyer["orgId"] for buyer in buyers.values())
     yield from (f"buyer {key} is stored {times} times" for key, times in named.items() if times > 1)
-    # Of real notices, a buyer without any contract left is one whose contracts have moved to another.
-    yield from (f"buyer {key} of {owners[key]} contracts is missing" for key in owners.keys() - named.keys() - {None})
-    for buyer in buyers:
-        if buyer["contractCount"] != owners[buyer["orgId"]]:
-            yield f"buyer {buyer['orgId']} says {buyer['contractCount']} contracts and has {owners[buyer['orgId']]}"
-    for contract in db["contracts"].find({}, {"buyerId": 1, "buyerName": 1, "buyerOrg": 1, "noticeId": 1}):
-        owner = by_id.get(contract["buyerId"], {}).get("orgId")
-        if owner != org_id(contract):  # type: ignore[arg-type]  # the fields asked for are those it reads
-            yield f"{contract['noticeId']} hangs on buyer {owner}, but names {org_id(contract)}"  # type: ignore[arg-type]

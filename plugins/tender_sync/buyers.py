@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from slugify import slugify as _slugify
@@ -10,7 +11,28 @@ from slugify import slugify as _slugify
 from tender_sync.parties import UNKNOWN_BUYER, buyer_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from tender_sync.ocds import MappedContract
+
+# Registers seen in the ids of both services' buyers, the preferred first: the Procurement Act's own identifier, the
+# registers of kinds of public bodies, those of charities and companies, the accounts of the older Supplier Registration
+# Service. Others come after them.
+REGISTERS = (
+    "GB-PPON",
+    "GB-NHS",
+    "GB-LAE",
+    "GB-GOR",
+    "GB-UKPRN",
+    "GB-MPR",
+    "GB-CHC",
+    "GB-NIC",
+    "GB-COH",
+    "GB-SRS",
+)
+_PER_REGISTRATION = frozenset({"GB-FTS", "GB-CFS"})
+# An organisation's id as OCDS has it: the register's code of org-id.guide, a hyphen, the id in that register.
+_REGISTERED = re.compile(r"([A-Z]{2,3}-[A-Z0-9]+)-.")
 
 
 class MappedBuyer(TypedDict):
@@ -33,22 +55,53 @@ def slugify(name: str) -> str:
     return _slugify(name) or f"org-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:12]}"
 
 
-def org_id(contract: MappedContract) -> str | None:
-    """Return the key of a contract's buyer: the publisher's id, else the slug of the name, else None.
+def name_key(name: str) -> str | None:
+    """Return what the spellings of a name have in common; None for no name.
 
-    The id is the publisher's, not the organisation's: `GB-FTS-n` and `GB-CFS-n` count registrations, so one
-    organisation may stand under several (27 of 132 names with GB-FTS ids, 19 of 376 with GB-CFS ids).
+    Case, punctuation and accents do not count, `&` is `and`, `Ltd` is `Limited`, and a leading `The` is left off
+    ("North Yorkshire Council" buys as "The North Yorkshire Council", too).
     """
-    if contract["buyerOrg"]:
-        return contract["buyerOrg"]
-    return None if contract["buyerName"] == UNKNOWN_BUYER else slugify(contract["buyerName"])
-
-
-def map_buyer(contract: MappedContract) -> MappedBuyer | None:
-    """Return what a new buyer gets from the first contract it is seen in; None when that names no buyer."""
-    key = org_id(contract)
-    if key is None:
+    if name == UNKNOWN_BUYER:
         return None
+    key = slugify(name.replace("&", " and "))
+    key = f"{key[:-3]}limited" if key.endswith("-ltd") else key
+    return key.removeprefix("the-") or key
+
+
+def register_of(published: str | None) -> str | None:
+    """Return the register an id is from (`GB-COH`), when that gives an organisation one id to keep; else None.
+
+    `GB-FTS-n` and `GB-CFS-n` count registrations with the two services: of the names under them, 27 of 132 and 19 of
+    376 had several. An id without a register's prefix says nothing outside its notice.
+    """
+    found = _REGISTERED.match(published or "")
+    return None if found is None or found[1] in _PER_REGISTRATION else found[1]
+
+
+def org_id(contract: Mapping[str, Any], published: Iterable[str | None] = ()) -> str | None:
+    """Return the key of a contract's buyer; `published` are all the ids published under its name, anywhere.
+
+    A name that each register knows once is one organisation, whatever id a notice gives it: its key is its id in the
+    first register of `REGISTERS` that has one or, without any, the name's. A name to which a register gives two ids is
+    several organisations: each such id is a key, and what has none is kept apart under the name's. Without a name there
+    is only the published id.
+    """
+    own: str | None = contract["buyerOrg"]
+    key = name_key(contract["buyerName"])
+    if key is None:
+        return own
+    registered = {each: register for each in {own, *published} if each and (register := register_of(each))}
+    if len(set(registered.values())) < len(registered):
+        return own if own in registered else key
+    return min(registered, key=lambda each: _preference(registered[each]), default=key)
+
+
+def _preference(register: str) -> tuple[int, str]:
+    return (REGISTERS.index(register) if register in REGISTERS else len(REGISTERS), register)
+
+
+def map_buyer(contract: MappedContract, key: str) -> MappedBuyer:
+    """Return what a new buyer, `key`, gets from the first contract it is seen in."""
     return MappedBuyer(
         name=contract["buyerName"],
         orgId=key,

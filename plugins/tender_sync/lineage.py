@@ -21,11 +21,10 @@ from itertools import chain, pairwise
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from tender_sync.buyers import slugify
+from tender_sync.buyers import name_key
 from tender_sync.dig import identifier, text
 from tender_sync.notices import tags
 from tender_sync.ocds import notice_guid
-from tender_sync.parties import UNKNOWN_BUYER
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
@@ -367,10 +366,8 @@ def _has_content(tender: Mapping[str, Any]) -> bool:
 
 
 def _buyers(contract: Mapping[str, Any]) -> frozenset[str]:
-    name = contract["buyerName"]
-    named = None if name == UNKNOWN_BUYER else slugify(name)
-    # Lower case and upper: a slug is never taken for an id. Notices that name nobody are one family.
-    return frozenset({found for found in (contract["buyerOrg"], named) if found} or {""})
+    # A name's key has no capitals and so is never taken for an id. Notices that name nobody are one family.
+    return frozenset({found for found in (contract["buyerOrg"], name_key(contract["buyerName"])) if found} or {""})
 
 
 def _part(value: object, notice_id: str) -> str | None:

@@ -93,17 +93,15 @@ class RecountBuyersOperator(BaseOperator):
         self.source = source
         self.mongo_conn_id = mongo_conn_id
 
-    def execute(self, context: Context) -> int:
-        """Recount; see `store.Store.recount_buyers` and `stats.Stats.recount`."""
-        from tender_sync.jobs import SyncJobs
+    def execute(self, context: Context) -> int:  # noqa: ARG002 - Airflow passes it
+        """Recount; see `ownership.Buyers.recount_buyers` and `stats.Stats.recount`."""
         from tender_sync.mongo import database
+        from tender_sync.ownership import Buyers
         from tender_sync.stats import Stats
-        from tender_sync.store import Store
 
         source, clock = SOURCES[self.source], SystemClock()
         with as_airflow_knows_it(), database(self.mongo_conn_id) as db:
-            jobs = SyncJobs(db, source, clock, owner="recount", run_id=context["run_id"])
-            corrected = Store(db, source, jobs, clock).recount_buyers()
+            corrected = Buyers(db, clock).recount_buyers()
             Stats(db, source).recount(clock)
         self.log.info("buyers recounted: %d had a wrong contractCount", corrected)
         return corrected

@@ -21,6 +21,7 @@ INDEXES: Mapping[str, tuple[tuple[tuple[tuple[str, int], ...], bool], ...]] = {
     "contracts": (
         ((("source", ASCENDING), ("noticeId", ASCENDING)), UNIQUE),
         ((("buyerId", ASCENDING),), not UNIQUE),  # counts a buyer's contracts
+        ((("buyerKey", ASCENDING), ("buyerOrg", ASCENDING)), not UNIQUE),  # the ids published under a name
         ((("ocid", ASCENDING),), not UNIQUE),  # the notices of one procurement: its family
         # The list of live tenders, soonest deadline first; filters need no sort in memory.
         ((("isLatest", ASCENDING), ("status", ASCENDING), ("deadlineDate", ASCENDING)), not UNIQUE),
@@ -39,6 +40,7 @@ INDEXES: Mapping[str, tuple[tuple[tuple[tuple[str, int], ...], bool], ...]] = {
     ),
     "syncStats": (((("source", ASCENDING), ("month", ASCENDING)), UNIQUE),),
     "syncPace": (),
+    "syncTurns": (),
 }
 
 

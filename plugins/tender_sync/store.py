@@ -8,21 +8,20 @@ import re
 import zlib
 from collections import Counter
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pymongo import UpdateOne
 
-from tender_sync.buyers import map_buyer, org_id
+from tender_sync.buyers import name_key
 from tender_sync.errors import RejectedRelease
 from tender_sync.lineage import FACTS, keys_of, lineage
+from tender_sync.ownership import Buyers
 from tender_sync.stats import FACETS, Stats
 from tender_sync.storable import storable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from bson import ObjectId
     from pymongo.client_session import ClientSession
     from pymongo.database import Database
 
@@ -72,8 +71,9 @@ class Store:
     def __init__(self, db: Database[dict[str, Any]], source: Source, jobs: SyncJobs, clock: Clock) -> None:
         self._db = db
         self._contracts = db["contracts"]
-        self._buyers = db["buyers"]
+        self._buyers = Buyers(db, clock)
         self._rejected = db["rejectedReleases"]
+        self._turns = db["syncTurns"]
         self._stats = Stats(db, source)
         self._source = source
         self._jobs = jobs
@@ -112,7 +112,7 @@ class Store:
             return changed
 
         with self._db.client.start_session() as session:
-            # Aborted and tried again by the driver when the other source's page touches the same buyer.
+            # Aborted and tried again by the driver when somebody else is writing contracts (see `_take_turn`).
             return session.with_transaction(write)
 
     def upsert_contracts(self, contracts: Iterable[MappedContract], session: ClientSession) -> Counter[str]:
@@ -137,18 +137,16 @@ class Store:
                 counts["unchanged"] += 1
         if not writes:
             return counts
-        counts["buyersCreated"] = self.auto_extract_buyers(writes, session)
-        buyer_ids = self._buyer_ids(writes, session)
+        self._take_turn(session)
+        buyer_ids, counts["buyersCreated"] = self._buyers.settle(writes, stored, session)
         family = self._family(writes, stored, session)
         superseded_by = lineage(family.values())
         now = self._clock.now()
-        moves: Counter[ObjectId | None] = Counter()
         upserts = []
         for contract in writes:
-            notice_id, buyer_id = contract["noticeId"], buyer_ids.get(org_id(contract))
-            moves[buyer_id] += 1
-            moves[stored.get(notice_id, {}).get("buyerId")] -= 1
-            ours = {"buyerId": buyer_id, **_standing(superseded_by.pop(notice_id)), "updatedAt": now}
+            notice_id = contract["noticeId"]
+            owner = {"buyerId": buyer_ids[notice_id], "buyerKey": name_key(contract["buyerName"])}
+            ours = {**owner, **_standing(superseded_by.pop(notice_id)), "updatedAt": now}
             upserts.append(
                 UpdateOne(
                     {"source": contract["source"], "noticeId": notice_id},
@@ -162,7 +160,6 @@ class Store:
                 relative = {"source": self._source.name, "noticeId": notice_id}
                 upserts.append(UpdateOne(relative, {"$set": {**standing, "updatedAt": now}}))
         self._contracts.bulk_write(upserts, ordered=False, session=session)
-        self._move_counts(moves, session)
         self._stats.move(((stored.get(contract["noticeId"]), contract) for contract in writes), session)
         # What was rejected before and can be mapped now has left the rejected releases.
         self._rejected.delete_many({"source": self._source.name, "noticeId": {"$in": list(newest)}}, session=session)
@@ -186,58 +183,17 @@ class Store:
                 fates.updated.append(notice_id)
         return fates
 
-    def auto_extract_buyers(self, contracts: Iterable[MappedContract], session: ClientSession) -> int:
-        """Create the buyers of `contracts` that are not there yet; return how many were created.
+    def _take_turn(self, session: ClientSession) -> None:
+        """Let no two transactions write contracts at once: the later one is aborted here, and tried again.
 
-        A buyer that is there is left alone, because enrichment may have changed it since.
+        Whose a contract is, and what it supersedes, follows from others, which must not change between the look and the
+        write. Without this, two sources could each bring the first notice of an organisation and make two buyers of it.
         """
-        buyers = {buyer["orgId"]: buyer for contract in contracts if (buyer := map_buyer(contract))}
-        for known in self._buyers.find({"orgId": {"$in": list(buyers)}}, {"orgId": 1}, session=session):
-            del buyers[known["orgId"]]
-        if not buyers:
-            return 0
-        now = self._clock.now()
-        fresh = {"contractCount": 0, "createdAt": now, "updatedAt": now}
-        written = self._buyers.bulk_write(
-            [
-                UpdateOne({"orgId": key}, {"$setOnInsert": {**buyer, **fresh}}, upsert=True)
-                for key, buyer in buyers.items()
-            ],
-            ordered=False,
-            session=session,
-        )
-        return written.upserted_count
-
-    def recount_buyers(self) -> int:
-        """Set every buyer's contractCount to the number of its contracts; return how many were wrong.
-
-        Safe beside running syncs: each correction counts and writes in a transaction of its own, which conflicts with
-        any page that moves the same buyer's count.
-        """
-        counted = {
-            row["_id"]: row["n"]
-            for row in self._contracts.aggregate([{"$group": {"_id": "$buyerId", "n": {"$sum": 1}}}])
-        }
-        wrong = [
-            buyer["_id"]
-            for buyer in self._buyers.find({}, {"contractCount": 1})
-            if buyer.get("contractCount") != counted.get(buyer["_id"], 0)
-        ]
-        with self._db.client.start_session() as session:
-            for buyer_id in wrong:
-                session.with_transaction(partial(self._recount, buyer_id))
-        return len(wrong)
-
-    def _recount(self, buyer_id: ObjectId, session: ClientSession) -> None:
-        count = self._contracts.count_documents({"buyerId": buyer_id}, session=session)
-        self._buyers.update_one(
-            {"_id": buyer_id},
-            {"$set": {"contractCount": count, "updatedAt": self._clock.now()}},
-            session=session,
-        )
+        self._turns.update_one({"_id": "contracts"}, {"$inc": {"turn": 1}}, upsert=True, session=session)
 
     def _stored(self, notice_ids: Iterable[str], session: ClientSession | None = None) -> dict[str, dict[str, Any]]:
-        fields = {"noticeId": 1, "ocid": 1, "releaseHash": 1, "mapperVersion": 1, "buyerId": 1, **FACETS}
+        fields = {"noticeId": 1, "ocid": 1, "releaseHash": 1, "mapperVersion": 1, **FACETS}
+        fields |= {"buyerId": 1, "buyerName": 1, "buyerOrg": 1}
         found = self._contracts.find(
             {"source": self._source.name, "noticeId": {"$in": list(notice_ids)}}, fields, session=session
         )
@@ -252,9 +208,8 @@ class Store:
         """
         family: dict[str, Mapping[str, Any]] = {contract["noticeId"]: contract for contract in writes}
         asked: set[tuple[str, str]] = set()
-        keys = {
-            key for contract in (*family.values(), *stored.values()) for key in keys_of(self._source.name, contract)
-        }
+        before = [stored[notice_id] for notice_id in family if notice_id in stored]
+        keys = {key for contract in (*family.values(), *before) for key in keys_of(self._source.name, contract)}
         while keys:
             ocids = [key for name, key in keys if name == "ocid"]
             prefixes = [re.compile(f"^{re.escape(key)}") for name, key in keys if name == "guid"]
@@ -280,21 +235,6 @@ class Store:
         if theirs is None or theirs > self._clock.now():
             return True
         return ours is not None and ours >= theirs
-
-    def _buyer_ids(self, contracts: Iterable[MappedContract], session: ClientSession) -> dict[str | None, ObjectId]:
-        keys = {key for contract in contracts if (key := org_id(contract))}
-        found = self._buyers.find({"orgId": {"$in": list(keys)}}, {"orgId": 1}, session=session)
-        return {buyer["orgId"]: buyer["_id"] for buyer in found}
-
-    def _move_counts(self, moves: Counter[ObjectId | None], session: ClientSession) -> None:
-        now = self._clock.now()
-        changes = [
-            UpdateOne({"_id": buyer_id}, {"$inc": {"contractCount": by}, "$set": {"updatedAt": now}})
-            for buyer_id, by in moves.items()
-            if buyer_id is not None and by
-        ]
-        if changes:
-            self._buyers.bulk_write(changes, ordered=False, session=session)
 
     def _keep_rejected(self, rejections: list[Rejection], window: Window, session: ClientSession) -> None:
         if not rejections:

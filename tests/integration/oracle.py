@@ -8,17 +8,14 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from tender_sync.buyers import org_id
 from tender_sync.errors import RejectedRelease
 from tender_sync.ocds import map_ocds_to_contract
 from tender_sync.stats import MARK, flat
 from tools.ocds_server.catalogue import notice_key
-from tools.oracle import superseded_wrongly
+from tools.oracle import superseded_wrongly, wrong_buyers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from pymongo.database import Database
 
     from tests.integration.world import World
 
@@ -27,7 +24,7 @@ _BECAME = ("created", "updated", "unchanged", "rejected", "doubled")
 
 def problems(world: World, *, done: bool = True) -> list[str]:
     """List what is wrong with a source's data, its buyers, its job and its runs; `done`: its last run was complete."""
-    data = (*_releases(world), *superseded_wrongly(world.db, world.source.name), *_buyers(world.db))
+    data = (*_releases(world), *superseded_wrongly(world.db, world.source.name), *wrong_buyers(world.db))
     return [*data, *_stats(world), *_job(world, done=done), *_runs(world)]
 
 
@@ -82,21 +79,6 @@ def _raw(document: dict[str, Any]) -> Any:
         return json.loads(body)
     except ValueError:
         return body
-
-
-def _buyers(db: Database[dict[str, Any]]) -> Iterator[str]:
-    buyers = {buyer["_id"]: buyer for buyer in db.buyers.find()}
-    counted: Counter[Any] = Counter()
-    for contract in db.contracts.find():
-        buyer = buyers.get(contract["buyerId"])
-        if (buyer and buyer["orgId"]) != org_id(contract):
-            yield f"{contract['noticeId']} belongs to {buyer and buyer['orgId']}, not to {org_id(contract)}"
-        counted[contract["buyerId"]] += 1
-    for key, buyer in buyers.items():
-        if buyer["contractCount"] != counted[key]:
-            yield f"contractCount of {buyer['orgId']} is {buyer['contractCount']}, but it has {counted[key]}"
-    if len({buyer["orgId"] for buyer in buyers.values()}) != len(buyers):
-        yield "doubled buyers"
 
 
 def _stats(world: World) -> Iterator[str]:

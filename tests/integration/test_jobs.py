@@ -9,6 +9,7 @@ import pytest
 
 from tender_sync.errors import SkipRun, StopRun
 from tender_sync.jobs import LEASE, claim_transition
+from tender_sync.ownership import Buyers
 from tests.integration.oracle import problems
 from tests.integration.world import dump, forget
 
@@ -188,8 +189,7 @@ def test_contracts_of_the_first_version_are_completed(world):
     forget(world.db, "syncJobs", "syncRuns")
     result = world.run()
     assert result.transition
-    _, store = world.holder()
-    store.recount_buyers()
+    Buyers(world.db, world.clock).recount_buyers()
     assert problems(world) == []
     assert world.db.contracts.count_documents({"score": 3}) == world.db.contracts.count_documents({})
 

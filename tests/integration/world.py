@@ -13,6 +13,7 @@ from tender_sync.engine import SyncResult, process_sync_job
 from tender_sync.errors import StopRun
 from tender_sync.feed import Feed
 from tender_sync.jobs import SyncJobs
+from tender_sync.ownership import Buyers
 from tender_sync.pace import Pace
 from tender_sync.patience import Patience
 from tender_sync.reread import dry_run, replay
@@ -202,7 +203,7 @@ class World:
         lost = [contract["noticeId"] for contract in self.db.contracts.find(dated)]
         assert lost, "nothing was published then"
         self.db.contracts.delete_many(dated)
-        self.holder()[1].recount_buyers()
+        Buyers(self.db, self.clock).recount_buyers()
         Stats(self.db, self.source).recount(self.clock)
         return lost
 

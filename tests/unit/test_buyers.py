@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tender_sync.buyers import map_buyer, org_id, slugify
+from tender_sync.buyers import map_buyer, name_key, org_id, slugify
 from tender_sync.ocds import map_ocds_to_contract
 
 
@@ -26,50 +26,50 @@ BUYERS = {
     # each case is a release, then its name, buyerOrg and org_id
     "the buyer object": ({"buyer": LEEDS}, "Leeds City Council", "GB-PPON-1", "GB-PPON-1"),
     "trimmed, on one line": (
-        {"buyer": {"id": " GB-1 ", "name": " Leeds \n City  Council "}},
+        {"buyer": {"id": " GB-COH-1 ", "name": " Leeds \n City  Council "}},
         "Leeds City Council",
-        "GB-1",
-        "GB-1",
+        "GB-COH-1",
+        "GB-COH-1",
     ),
     "a party where there is no buyer object": (
-        {"parties": [party("S", "Sup", "supplier"), party("GB-2", "Oxford ", "buyer")]},
+        {"parties": [party("S", "Sup", "supplier"), party("GB-COH-2", "Oxford ", "buyer")]},
         "Oxford",
-        "GB-2",
-        "GB-2",
+        "GB-COH-2",
+        "GB-COH-2",
     ),
     "a party where the buyer object is empty": (
-        {"buyer": {}, "parties": [party("GB-2", "Oxford", "Buyer")]},
+        {"buyer": {}, "parties": [party("GB-COH-2", "Oxford", "Buyer")]},
         "Oxford",
-        "GB-2",
-        "GB-2",
+        "GB-COH-2",
+        "GB-COH-2",
     ),
     "a role that is no list": (
-        {"parties": [{"id": "GB-2", "name": "Oxford", "roles": "buyer"}]},
+        {"parties": [{"id": "GB-COH-2", "name": "Oxford", "roles": "buyer"}]},
         "Oxford",
-        "GB-2",
-        "GB-2",
+        "GB-COH-2",
+        "GB-COH-2",
     ),
     "the buyer object before other buying parties": (
-        {"buyer": LEEDS, "parties": [party("GB-2", "Oxford", "buyer")]},
+        {"buyer": LEEDS, "parties": [party("GB-COH-2", "Oxford", "buyer")]},
         "Leeds City Council",
         "GB-PPON-1",
         "GB-PPON-1",
     ),
     "a name from the party of the same id": (
-        {"buyer": {"id": "GB-2"}, "parties": [party("GB-2", "Oxford", "buyer")]},
+        {"buyer": {"id": "GB-COH-2"}, "parties": [party("GB-COH-2", "Oxford", "buyer")]},
         "Oxford",
-        "GB-2",
-        "GB-2",
+        "GB-COH-2",
+        "GB-COH-2",
     ),
     "an id from the party of the same name": (
-        {"buyer": {"name": "Oxford"}, "parties": [party("GB-2", "Oxford ", "buyer")]},
+        {"buyer": {"name": "Oxford"}, "parties": [party("GB-COH-2", "Oxford ", "buyer")]},
         "Oxford",
-        "GB-2",
-        "GB-2",
+        "GB-COH-2",
+        "GB-COH-2",
     ),
-    "an id that is a number": ({"buyer": {"id": 77, "name": "Oxford"}}, "Oxford", "77", "77"),
+    "an id that is a number": ({"buyer": {"id": 77, "name": "Oxford"}}, "Oxford", "77", "oxford"),
     "a name alone": ({"buyer": {"name": "Ynys Môn Council"}}, "Ynys Môn Council", None, "ynys-mon-council"),
-    "an id alone": ({"buyer": {"id": "GB-2", "name": None}}, "Unknown", "GB-2", "GB-2"),
+    "an id alone": ({"buyer": {"id": "GB-FTS-2", "name": None}}, "Unknown", "GB-FTS-2", "GB-FTS-2"),
     "nobody": ({}, "Unknown", None, None),
     "nobody, oddly": ({"buyer": "Oxford", "parties": [None, 1, "x"]}, "Unknown", None, None),
     "a supplier is not the buyer": ({"parties": [party("S", "Sup", "supplier")]}, "Unknown", None, None),
@@ -81,6 +81,55 @@ def test_who_buys(release, name, buyer_org, key):
     contract = contract_of(**release)
 
     assert (contract["buyerName"], contract["buyerOrg"], org_id(contract)) == (name, buyer_org, key)
+
+
+PPON, COH, SRS = "GB-PPON-PMPB-8772-VYWM", "GB-COH-07762614", "GB-SRS-sid4gov.cabinetoffice.gov.uk/UGM36qpC"
+OWNERS = {
+    # each case is all the ids published under a name, then the key of a contract with each
+    "no id at all": ([None], {None: "durham-county-council"}),
+    "ids made up per registration": (
+        ["GB-FTS-7", "GB-CFS-7"],
+        dict.fromkeys(["GB-FTS-7", "GB-CFS-7"], "durham-county-council"),
+    ),
+    "an id that is from no register": (["77"], {"77": "durham-county-council"}),
+    "an id to keep": ([PPON], {PPON: PPON}),
+    "an id to keep, and registrations": ([PPON, "GB-FTS-7", None], dict.fromkeys([PPON, "GB-FTS-7", None], PPON)),
+    "ids of several registers": (
+        ["GB-LAE-DUR", SRS, PPON, "GB-CFS-107286"],
+        dict.fromkeys(["GB-LAE-DUR", SRS, PPON, "GB-CFS-107286"], PPON),
+    ),
+    "registers in the order of preference": ([SRS, COH], {SRS: COH, COH: COH}),
+    "a register that is not listed comes last": (["XI-EIN-1", SRS], {"XI-EIN-1": SRS, SRS: SRS}),
+    "two ids in one register are two organisations": (
+        ["GB-UKPRN-1", "GB-UKPRN-2", PPON, "GB-CFS-7"],
+        {"GB-UKPRN-1": "GB-UKPRN-1", "GB-UKPRN-2": "GB-UKPRN-2", PPON: PPON, "GB-CFS-7": "durham-county-council"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("published", "expected"), OWNERS.values(), ids=OWNERS)
+def test_one_organisation_is_one_buyer(published, expected):
+    contracts = [contract_of(buyer={"id": each, "name": "Durham County Council"}) for each in published]
+    for order in (published, published[::-1]):
+        assert {each["buyerOrg"]: org_id(each, order) for each in contracts} == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("Ministry of Defence", "ministry-of-defence"),
+        ("MINISTRY OF DEFENCE.", "ministry-of-defence"),
+        ("The North Yorkshire Council", "north-yorkshire-council"),
+        ("UK Research & Innovation", "uk-research-and-innovation"),
+        ("R&D Ltd", "r-and-d-limited"),
+        ("Coastline Housing Ltd.", "coastline-housing-limited"),
+        ("The", "the"),
+        ("Theatre Royal", "theatre-royal"),
+        ("Unknown", None),
+    ],
+)
+def test_spellings_of_a_name_have_one_key(name, key):
+    assert name_key(name) == key
 
 
 def test_what_a_new_buyer_gets():
@@ -99,7 +148,7 @@ def test_what_a_new_buyer_gets():
         tender={"classification": {"scheme": "CPV", "id": "45000000"}},
     )
 
-    assert map_buyer(contract) == {
+    assert map_buyer(contract, "GB-PPON-1") == {
         "name": "Leeds City Council",
         "orgId": "GB-PPON-1",
         "sector": "Construction",
@@ -108,10 +157,6 @@ def test_what_a_new_buyer_gets():
         "description": None,
         "contacts": [],
     }
-
-
-def test_no_buyer_without_an_organisation():
-    assert map_buyer(contract_of()) is None
 
 
 @pytest.mark.parametrize(
@@ -127,8 +172,8 @@ def test_no_buyer_without_an_organisation():
     ],
 )
 def test_websites(url, website):
-    buyer = map_buyer(contract_of(parties=[party("GB-PPON-1", "Leeds", "buyer", details={"url": url})]))
-    assert buyer is not None
+    contract = contract_of(parties=[party("GB-PPON-1", "Leeds", "buyer", details={"url": url})])
+    buyer = map_buyer(contract, "GB-PPON-1")
     assert buyer["website"] == website
 
 

@@ -282,9 +282,9 @@ def assert_storable(contract):
     assert held == contract
     json.dumps(contract["rawData"], allow_nan=False).encode()
 
-    buyer = map_buyer(contract)
-    assert (buyer is None) == (org_id(contract) is None)
-    assert buyer is None or buyer["orgId"]
+    key = org_id(contract)
+    assert key is None or bson.encode(map_buyer(contract, key))
+    assert (key is None) == (contract["buyerOrg"] is None and contract["buyerName"] == "Unknown")
 
 
 def backwards(value):
