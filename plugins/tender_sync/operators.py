@@ -5,7 +5,7 @@ What they run is imported when they run: Airflow parses the DAG files, and so th
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, AssetAlias, BaseOperator
@@ -105,6 +105,43 @@ class RecountBuyersOperator(BaseOperator):
             Stats(db, source).recount(clock)
         self.log.info("buyers recounted: %d had a wrong contractCount", corrected)
         return corrected
+
+
+class RemapContractsOperator(BaseOperator):
+    """Make stored contracts anew with the current mapper, as the trigger form asks; returns what was done, by source.
+
+    A killed task ends before its next batch.
+    """
+
+    ui_color = "#e4f0d8"
+
+    def __init__(self, *, mongo_conn_id: str = MONGO_CONN_ID, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.mongo_conn_id = mongo_conn_id
+        self._killed = False
+
+    def execute(self, context: Context) -> dict[str, dict[str, Any]]:
+        """Do it; see `remap.remap_contracts`."""
+        from tender_sync.mongo import database
+        from tender_sync.remap import remap_contracts
+        from tender_sync.schema import ensure_schema
+
+        params = context["params"]
+        chosen = list(SOURCES.values()) if params["source"] == "both" else [SOURCES[params["source"]]]
+        with as_airflow_knows_it(), database(self.mongo_conn_id) as db:
+            ensure_schema(db)
+            return remap_contracts(
+                db,
+                chosen,
+                SystemClock(),
+                dry_run=params["dry_run"],
+                time_budget=timedelta(minutes=params["time_budget_minutes"]),
+                stopping=lambda: self._killed,
+            )
+
+    def on_kill(self) -> None:
+        """End at the next batch."""
+        self._killed = True
 
 
 class AnnounceTransitionOperator(BaseOperator):

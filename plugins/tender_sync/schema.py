@@ -41,6 +41,7 @@ INDEXES: Mapping[str, tuple[tuple[tuple[tuple[str, int], ...], bool], ...]] = {
     "syncStats": (((("source", ASCENDING), ("month", ASCENDING)), UNIQUE),),
     "syncPace": (),
     "syncTurns": (),
+    "syncRemaps": (),
 }
 
 

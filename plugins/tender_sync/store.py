@@ -8,7 +8,7 @@ import re
 import zlib
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pymongo import UpdateOne
 
@@ -20,7 +20,7 @@ from tender_sync.stats import FACETS, Stats
 from tender_sync.storable import storable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from pymongo.client_session import ClientSession
     from pymongo.database import Database
@@ -63,6 +63,13 @@ class Fates:
     remapped: list[str]
     unchanged: list[str]
     doubled: int
+
+
+class Change(NamedTuple):
+    """A field of a stored contract, as it was (None where it was not there) and as it is now."""
+
+    before: Any
+    after: Any
 
 
 class Store:
@@ -137,33 +144,52 @@ class Store:
                 counts["unchanged"] += 1
         if not writes:
             return counts
-        self._take_turn(session)
-        buyer_ids, counts["buyersCreated"] = self._buyers.settle(writes, stored, session)
-        family = self._family(writes, stored, session)
-        superseded_by = lineage(family.values())
+        own, relatives, counts["buyersCreated"] = self._place(writes, stored, session)
         now = self._clock.now()
-        upserts = []
-        for contract in writes:
-            notice_id = contract["noticeId"]
-            owner = {"buyerId": buyer_ids[notice_id], "buyerKey": name_key(contract["buyerName"])}
-            ours = {**owner, **_standing(superseded_by.pop(notice_id)), "updatedAt": now}
-            upserts.append(
-                UpdateOne(
-                    {"source": contract["source"], "noticeId": notice_id},
-                    {"$set": {**contract, **ours}, "$setOnInsert": {"createdAt": now}},
-                    upsert=True,
-                )
+        upserts = [
+            UpdateOne(
+                {"source": contract["source"], "noticeId": contract["noticeId"]},
+                {
+                    "$set": {**contract, **own[contract["noticeId"]], "updatedAt": now},
+                    "$setOnInsert": {"createdAt": now},
+                },
+                upsert=True,
             )
-        for notice_id, successor in superseded_by.items():
-            standing = _standing(successor)
-            if any(family[notice_id].get(name, ...) != value for name, value in standing.items()):
-                relative = {"source": self._source.name, "noticeId": notice_id}
-                upserts.append(UpdateOne(relative, {"$set": {**standing, "updatedAt": now}}))
-        self._contracts.bulk_write(upserts, ordered=False, session=session)
+            for contract in writes
+        ]
+        self._contracts.bulk_write([*upserts, *relatives], ordered=False, session=session)
         self._stats.move(((stored.get(contract["noticeId"]), contract) for contract in writes), session)
         # What was rejected before and can be mapped now has left the rejected releases.
         self._rejected.delete_many({"source": self._source.name, "noticeId": {"$in": list(newest)}}, session=session)
         return counts
+
+    def rewrite(self, contracts: Iterable[MappedContract], session: ClientSession) -> dict[str, dict[str, Change]]:
+        """Bring stored contracts to what the mapper, and the rules of buyers and lineage, make of them today.
+
+        `contracts` are made from what is stored, in this transaction. Returns what changed, by notice id and field.
+        Nothing else is written; a contract that differs in nothing but its `mapperVersion` has not changed.
+        """
+        mapped = {contract["noticeId"]: contract for contract in contracts}
+        found = self._contracts.find({"source": self._source.name, "noticeId": {"$in": list(mapped)}}, session=session)
+        stored = {document["noticeId"]: document for document in found}
+        own, updates, _ = self._place(mapped.values(), stored, session)
+        now = self._clock.now()
+        changes: dict[str, dict[str, Change]] = {}
+        for notice_id, before in stored.items():
+            after = {**mapped[notice_id], **own[notice_id]}
+            changed = {name: value for name, value in after.items() if name not in before or before[name] != value}
+            named = {
+                name: Change(before.get(name), value) for name, value in changed.items() if name != "mapperVersion"
+            }
+            if named:
+                changes[notice_id] = named
+                changed["updatedAt"] = now
+            if changed:
+                updates.append(UpdateOne({"_id": before["_id"]}, {"$set": changed}))
+        if updates:
+            self._contracts.bulk_write(updates, ordered=False, session=session)
+        self._stats.move(((stored[notice_id], mapped[notice_id]) for notice_id in changes), session)
+        return changes
 
     def foresee(self, contracts: Iterable[MappedContract]) -> Fates:
         """Say what `upsert_contracts` would do with these; nothing is written."""
@@ -182,6 +208,31 @@ class Store:
             else:
                 fates.updated.append(notice_id)
         return fates
+
+    def _place(
+        self, writes: Collection[MappedContract], stored: Mapping[str, Mapping[str, Any]], session: ClientSession
+    ) -> tuple[dict[str, dict[str, Any]], list[UpdateOne], int]:
+        """Find what contracts about to be written have from others: their buyers, and who supersedes them.
+
+        Returns the fields that are the store's own by notice id, what is to be written of relatives that are now
+        superseded by others, and how many buyers were created. `stored`: the same contracts as they are.
+        """
+        self._take_turn(session)
+        buyer_ids, created = self._buyers.settle(writes, stored, session)
+        family = self._family(writes, stored, session)
+        superseded_by = lineage(family.values())
+        own = {}
+        for contract in writes:
+            notice_id = contract["noticeId"]
+            owner = {"buyerId": buyer_ids[notice_id], "buyerKey": name_key(contract["buyerName"])}
+            own[notice_id] = owner | _standing(superseded_by.pop(notice_id))
+        now, relatives = self._clock.now(), []
+        for notice_id, successor in superseded_by.items():
+            standing = _standing(successor)
+            if any(family[notice_id].get(name, ...) != value for name, value in standing.items()):
+                relative = {"source": self._source.name, "noticeId": notice_id}
+                relatives.append(UpdateOne(relative, {"$set": {**standing, "updatedAt": now}}))
+        return own, relatives, created
 
     def _take_turn(self, session: ClientSession) -> None:
         """Let no two transactions write contracts at once: the later one is aborted here, and tried again.

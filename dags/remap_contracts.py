@@ -1,0 +1,55 @@
+"""Make stored contracts anew with the mapper as it is now; no request is made. Triggered by hand only.
+
+Every contract keeps the release it was made of (`rawData`) and the version of the mapper that made it
+(`mapperVersion`). After an update of this package whose mapper, or whose rules of buyers (docs/BUYERS.md) or of
+superseded notices (docs/LINEAGE.md) have changed, trigger this DAG:
+
+1. with **dry run** on, as it is by default: nothing is written; the log shows a sample of what would change, and how
+   many contracts in which fields;
+2. with it off: the same is written, where a contract differs, in batches of 100. Buyers, their counts and who
+   supersedes whom move along in each batch's transaction; what the web app has added stays.
+
+Syncs may run meanwhile. A run that ends early (time budget, or marked failed) has lost nothing: trigger it again, and
+it goes on from its last batch, as kept in `syncRemaps`. Rejected releases are tried again by the mode *replay rejected*
+of the source's own DAG.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from airflow.sdk import DAG, Param
+
+from tender_sync.forms import time_budget
+from tender_sync.operators import RemapContractsOperator
+from tender_sync.sources import SOURCES
+
+with DAG(
+    dag_id="remap_contracts",
+    description="Make stored contracts anew with the current mapper, without the APIs",
+    doc_md=__doc__,
+    schedule=None,
+    start_date=datetime(2026, 1, 1, tzinfo=ZoneInfo("UTC")),
+    catchup=False,
+    max_active_runs=1,
+    tags=["tendhunt", "ocds"],
+    default_args={"owner": "tendhunt-data", "execution_timeout": timedelta(minutes=90)},
+    params={
+        "source": Param(
+            "both",
+            type="string",
+            enum=["both", *SOURCES],
+            title="Source",
+            description="Whose contracts are made anew.",
+        ),
+        "dry_run": Param(
+            True,
+            type="boolean",
+            title="Dry run",
+            description="Write nothing; only say in the log what would change.",
+        ),
+        "time_budget_minutes": time_budget(55),
+    },
+) as dag:
+    RemapContractsOperator(task_id="remap")
