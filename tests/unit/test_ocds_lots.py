@@ -180,3 +180,18 @@ def test_a_price_criterion_of_the_old_rules_is_named_by_its_type():
 )
 def test_how_many_lots_one_supplier_may_bid_for(limit, expected):
     assert max_lots_bid_per_supplier({"tender": {"lotDetails": {"maximumLotsBidPerSupplier": limit}}}) == expected
+
+
+@pytest.mark.parametrize(
+    ("awards", "statuses"),
+    [
+        ([{"status": "active", "relatedLots": ["1"]}], ["complete", "cancelled", "active"]),
+        ([{"status": "active"}], ["complete", "complete", "active"]),
+        ([{"status": "unsuccessful", "relatedLots": ["1"]}], ["cancelled", "cancelled", "active"]),
+        ([], ["cancelled", "cancelled", "active"]),
+    ],
+)
+def test_a_lot_that_is_awarded_is_not_cancelled(awards, statuses):
+    found = [{"id": 1, "status": "cancelled"}, {"id": "2", "status": "cancelled"}, {"id": "3", "status": "active"}]
+    release = {"tender": {"lots": found}, "awards": awards}
+    assert [each["status"] for each in lots_of(release, worth(release))] == statuses
