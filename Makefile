@@ -5,7 +5,7 @@ RELEASES ?=
 PART ?=
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo live ui test lint unit test-browser screenshots compose-native bench lock clean
+.PHONY: help setup demo live ui test lint unit test-browser screenshots page-timing compose-native bench lock clean
 
 help: ## what can be done here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -42,6 +42,9 @@ test-browser: setup ## the page in Chromium before a whole Airflow (needs Debian
 
 screenshots: setup ## take docs/page-light.png and docs/page-dark.png anew
 	@SCREENSHOTS=docs $(BIN)/python -m pytest tests/browser -k fits_its_window
+
+page-timing: setup ## how long the page takes with a million contracts (two minutes)
+	@PYTHONPATH=.:plugins $(BIN)/python -m tools.page_timing
 
 compose-native: setup ## docker-compose.yaml's services as processes of this machine (needs PostgreSQL's server)
 	@PYTHONPATH=.:plugins $(BIN)/python -m tools.compose_native

@@ -1,4 +1,4 @@
-"""How long the page takes with a million contracts: `python -m tools.page_timing [--contracts N]`.
+"""How long the page takes with a million contracts: `make page-timing`, or `python -m tools.page_timing --contracts N`.
 
 Fills a MongoDB of its own with small contracts and the package's own indexes, starts Airflow's API server before it,
 and asks for the page's JSON as a browser does: over HTTP, with a token that Airflow checks. Then commits pages of new

@@ -67,7 +67,7 @@ def database(conn_id: str = MONGO_CONN_ID) -> Iterator[Database[dict[str, Any]]]
 class KeptDatabase:
     """The database of an Airflow connection for many threads that read: opened at first use, and kept.
 
-    After a failure it is opened anew, so that a connection that was corrected is used without a restart.
+    Opened anew after a failure and when the connection has been changed, so that no restart is needed for either.
     """
 
     def __init__(self, conn_id: str = MONGO_CONN_ID, *, seconds: float = 3.0) -> None:
@@ -84,7 +84,7 @@ class KeptDatabase:
         :raises StopRun: the server cannot be reached, or does not answer in time
         """
         with self._lock:
-            hook = self._hook or _hook(self._conn_id)
+            hook = self._current_hook()
             with _in_plain_words(_where(hook), _ASKED_AGAIN):
                 db = _open(hook, KEPT_DEFAULTS)
             self._hook = hook
@@ -92,11 +92,19 @@ class KeptDatabase:
             with _in_plain_words(_where(hook), _ASKED_AGAIN), pymongo.timeout(self._seconds):
                 yield db
         except StopRun:
-            self._forget(hook)
+            with self._lock:
+                self._close(hook)
             raise
 
-    def _forget(self, hook: MongoHook) -> None:
-        with self._lock, hook:
+    def _current_hook(self) -> MongoHook:
+        hook, kept = _hook(self._conn_id), self._hook
+        if kept is None or kept.connection.get_uri() == hook.connection.get_uri():
+            return kept or hook
+        self._close(kept)
+        return hook
+
+    def _close(self, hook: MongoHook) -> None:
+        with hook:
             if self._hook is hook:
                 self._hook = None
 

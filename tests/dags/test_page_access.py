@@ -26,6 +26,8 @@ def airflow(metadata, mongo_connection, tmp_path, monkeypatch) -> Iterator[TestC
     monkeypatch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", ",".join(f"{n}:{role}" for n, role in USERS.items()))
     monkeypatch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE", str(passwords))
     monkeypatch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "s" * 64)
+    # As `airflow api-server` does, so that connections are looked up in Airflow's database too.
+    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")
     purge_cached_app()
     with TestClient(create_app(), follow_redirects=False) as client:
         yield client
@@ -93,3 +95,17 @@ def test_page_stands_in_the_navigation(airflow, token):
     assert (view["name"], view["href"], view["destination"]) == ("Tender sync", "/tender-sync/", "nav")
     errors = airflow.get("/api/v2/plugins/importErrors", headers={"Authorization": f"Bearer {token('anna')}"})
     assert errors.json()["import_errors"] == []
+
+
+def test_connection_kept_in_airflows_own_database_is_used(airflow, token, mongo_connection, mongod, db, monkeypatch):
+    """As a person would add it on Airflow's page of connections."""
+    monkeypatch.delenv("AIRFLOW_CONN_TENDHUNT_MONGO")
+    sent = {"Authorization": f"Bearer {token('anna')}"}
+    assert airflow.get("/tender-sync/api/overview", headers=sent).status_code == 503
+    connection = {"connection_id": mongo_connection, "conn_type": "mongo", "host": "127.0.0.1", "port": mongod.port}
+    made = airflow.post("/api/v2/connections", headers=sent, json=connection | {"schema": db.name})
+    assert made.status_code == 201
+    try:
+        assert airflow.get("/tender-sync/api/overview", headers=sent).status_code == 200
+    finally:
+        airflow.delete(f"/api/v2/connections/{mongo_connection}", headers=sent)
