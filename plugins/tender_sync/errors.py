@@ -47,5 +47,9 @@ class ReadAgain(TenderSyncError):
         self.place = place
 
 
+class TellSomebody(TenderSyncError):
+    """All that a program can do is done; fail the task, for good, so that a person learns of it."""
+
+
 class RejectedRelease(TenderSyncError):
     """The release cannot become a contract: keep it raw with this reason, and go on."""

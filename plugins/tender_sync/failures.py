@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
-from tender_sync.errors import FixSetup, SkipRun, StopRun
+from tender_sync.errors import FixSetup, SkipRun, StopRun, TellSomebody
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ def as_airflow_knows_it() -> Iterator[None]:
         yield
     except SkipRun as skipped:
         raise AirflowSkipException(str(skipped)) from None
-    except FixSetup as failure:
+    except (FixSetup, TellSomebody) as failure:
         raise AirflowFailException(str(failure)) from None
     except StopRun as failure:
         raise AirflowException(str(failure)) from None

@@ -29,6 +29,8 @@ LEASE = timedelta(minutes=5)
 ERRORS_KEPT = 100
 SUSPECTS_KEPT = 20
 
+# Stands for a watermark where there is none yet; never stored.
+_EVER = datetime(2000, 1, 1, tzinfo=UTC)
 BACKFILLING, SYNCING, ERROR = "backfilling", "syncing", "error"
 
 
@@ -137,24 +139,38 @@ class SyncJobs:
         self._jobs.update_one({"source": self._source.name}, {"$setOnInsert": fields}, upsert=True)
 
     def _restart_a_first_version_job(self) -> None:
-        fields: dict[str, Any] = {
-            "status": BACKFILLING,
-            "cursor": None,
-            "lastSyncedDate": None,
-            "window": None,
-            "windowSpanSeconds": self._source.first_span.total_seconds(),
-            "backfillCompletedAt": None,
-            "failures": 0,
-            "errorLog": [],
-        }
         restarted = self._jobs.update_one(
-            {"source": self._source.name, "windowSpanSeconds": {"$exists": False}}, {"$set": fields}
+            {"source": self._source.name, "windowSpanSeconds": {"$exists": False}},
+            {"$set": self._beginning() | {"errorLog": []}},
         )
         if restarted.modified_count:
             log.warning(
                 "%s has a sync job of the first version, which kept no windows: its history is read again",
                 self._source.name,
             )
+
+    def _beginning(self) -> dict[str, Any]:
+        return _place_fields(Place(_EVER, self._source.first_span)) | {
+            "status": BACKFILLING,
+            "lastSyncedDate": None,
+            "backfillCompletedAt": None,
+            "failures": 0,
+        }
+
+    def reset(self, start: datetime) -> None:
+        """Forget where the source is, so that its history is read again from `start`; what was counted stays counted.
+
+        :raises SkipRun: the lease has been taken over
+        """
+        now = self._clock.now()
+        fields = self._beginning() | {
+            "backfillStartDate": _iso(start),
+            "transitionAnnouncedBy": None,
+            "suspectWindows": [],
+            "resetAt": now,
+            "updatedAt": now,
+        }
+        self._require(self._jobs.update_one(self._mine, {"$set": fields}).matched_count)
 
     def _take_lease(self) -> dict[str, Any]:
         # MongoDB's own clock decides, so that hosts whose clocks differ agree on what has expired.

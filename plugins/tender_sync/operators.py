@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, AssetAlias, BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException
 
 from tender_sync.clock import SystemClock
 from tender_sync.failures import as_airflow_knows_it
@@ -78,6 +79,64 @@ class TenderSyncOperator(BaseOperator):
     def on_kill(self) -> None:
         """End the loop at the next page, or at once while it waits."""
         self._killed = True
+
+
+class CompletenessAuditOperator(BaseOperator):
+    """Audit one source, and repair what is missing, as the trigger form asks; returns the document of `syncAudits`.
+
+    Fails for good when notices were missing, after they are in. Skipped when another source was chosen.
+    """
+
+    ui_color = "#f5d4d4"
+
+    def __init__(self, *, source: str, mongo_conn_id: str = MONGO_CONN_ID, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.source = source
+        self.mongo_conn_id = mongo_conn_id
+        self._killed = False
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Do one audit; see `sync.audit_source`."""
+        from tender_sync.sync import audit_source
+
+        chosen = context["params"].get("source", "all")
+        if chosen not in ("all", self.source):
+            raise AirflowSkipException(f"this run audits {chosen} only")
+        run_id = context["run_id"]
+        with as_airflow_knows_it():
+            found = audit_source(
+                SOURCES[self.source],
+                context["params"],
+                owner=f"{self.dag_id}/{run_id}/{self.task_id}",
+                run_id=run_id,
+                stopping=lambda: self._killed,
+                mongo_conn_id=self.mongo_conn_id,
+            )
+        return readable(found)
+
+    def on_kill(self) -> None:
+        """End the loop at the next page, or at once while it waits."""
+        self._killed = True
+
+
+class FreshnessCheckOperator(BaseOperator):
+    """Fail, once, when a source is staler than it may be; returns the age of its watermark in seconds."""
+
+    ui_color = "#d9ecf2"
+
+    def __init__(self, *, source: str, mongo_conn_id: str = MONGO_CONN_ID, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.source = source
+        self.mongo_conn_id = mongo_conn_id
+
+    def execute(self, context: Context) -> float:
+        """Check it; see `freshness.check_freshness`."""
+        from tender_sync.freshness import check_freshness
+        from tender_sync.mongo import database
+
+        with as_airflow_knows_it(), database(self.mongo_conn_id) as db:
+            age = check_freshness(db, SOURCES[self.source], SystemClock(), context["run_id"])
+        return age.total_seconds()
 
 
 class RecountBuyersOperator(BaseOperator):
@@ -168,7 +227,7 @@ def _backfill_of(context: Context) -> datetime | None:
 
 def readable(record: dict[str, Any]) -> dict[str, Any]:
     """Return a record as an XCom can hold it, moments as text."""
-    return {key: _readable(value) for key, value in record.items()}
+    return {key: _readable(value) for key, value in record.items() if key != "_id"}
 
 
 def _readable(value: Any) -> Any:

@@ -39,6 +39,7 @@ INDEXES: Mapping[str, tuple[tuple[tuple[tuple[str, int], ...], bool], ...]] = {
         ((("source", ASCENDING), ("createdAt", DESCENDING)), not UNIQUE),  # the page in the UI shows the latest
     ),
     "syncStats": (((("source", ASCENDING), ("month", ASCENDING)), UNIQUE),),
+    "syncAudits": (((("source", ASCENDING), ("startedAt", DESCENDING)), not UNIQUE),),
     "syncPace": (),
     "syncTurns": (),
     "syncRemaps": (),

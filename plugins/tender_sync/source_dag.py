@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 # The longest time budget, and room for the slowest page with all its retries; then Airflow ends the task.
 EXECUTION_TIMEOUT = timedelta(minutes=90)
+RETRYING = {
+    "retries": 2,
+    "retry_delay": timedelta(minutes=1),
+    "retry_exponential_backoff": True,
+    "max_retry_delay": timedelta(minutes=10),
+}
 
 
 def source_dag(source: Source, doc_md: str | None) -> DAG:
@@ -34,14 +40,7 @@ def source_dag(source: Source, doc_md: str | None) -> DAG:
         catchup=False,
         max_active_runs=1,
         tags=["tendhunt", "ocds", source.name.lower()],
-        default_args={
-            "owner": "tendhunt-data",
-            "retries": 2,
-            "retry_delay": timedelta(minutes=1),
-            "retry_exponential_backoff": True,
-            "max_retry_delay": timedelta(minutes=10),
-            "execution_timeout": EXECUTION_TIMEOUT,
-        },
+        default_args={**RETRYING, "owner": "tendhunt-data", "execution_timeout": EXECUTION_TIMEOUT},
         params=source_params(source),
     ) as dag:
         # One at a time over all runs: those of an Airflow backfill queue up instead of waiting for the lease.

@@ -78,6 +78,10 @@ class Source:
     page_size: int = 100
     # Two windows share this much, because whether an API's bounds are inclusive is documented nowhere.
     overlap: timedelta = timedelta(seconds=1)
+    # Windows of an audit: of another size than the sync's, so that what hid in those shows here.
+    audit_span: timedelta = timedelta(hours=2)
+    # An hourly sync that has not got through for this long needs a person.
+    max_age: timedelta = timedelta(hours=3)
     # The smallest unit both APIs can be asked for: their times have whole seconds.
     min_span: timedelta = timedelta(seconds=1)
     statuses: Mapping[int, StatusRule] = field(default_factory=lambda: _COMMON)
@@ -150,6 +154,7 @@ CONTRACTS_FINDER = Source(
     # 15 days are about 40 pages of 100; twice that is still one walk of a quarter of an hour.
     aim_pages=40,
     max_pages=80,
+    audit_span=timedelta(days=1),
     look_back=timedelta(hours=2),  # more than the hour by which the two readings of its clock differ
     # "no further requests should be made until after 5 minutes" (its documentation, on a 403).
     statuses={**_COMMON, 403: StatusRule(Action.RETRY, wait=300)},

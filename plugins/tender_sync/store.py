@@ -20,7 +20,7 @@ from tender_sync.stats import FACETS, Stats
 from tender_sync.storable import storable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from pymongo.client_session import ClientSession
     from pymongo.database import Database
@@ -73,9 +73,20 @@ class Change(NamedTuple):
 
 
 class Store:
-    """The contracts and buyers of `db`, written for one `source` by the holder of `jobs`' lease."""
+    """The contracts and buyers of `db`, written for one `source` by the holder of `jobs`' lease.
 
-    def __init__(self, db: Database[dict[str, Any]], source: Source, jobs: SyncJobs, clock: Clock) -> None:
+    `on_commit` is told the counts of every page once it is committed.
+    """
+
+    def __init__(
+        self,
+        db: Database[dict[str, Any]],
+        source: Source,
+        jobs: SyncJobs,
+        clock: Clock,
+        *,
+        on_commit: Callable[[Counter[str]], None] = lambda _: None,
+    ) -> None:
         self._db = db
         self._contracts = db["contracts"]
         self._buyers = Buyers(db, clock)
@@ -85,6 +96,7 @@ class Store:
         self._source = source
         self._jobs = jobs
         self._clock = clock
+        self._on_commit = on_commit
 
     def commit_page(
         self,
@@ -95,6 +107,7 @@ class Store:
         counts: Counter[str],
         window: Window,
         suspect: Suspect | None = None,
+        settled: Iterable[Any] = (),
     ) -> Counter[str]:
         """Write one page of `window` and move the job to `place`, in one transaction; return the page's counts.
 
@@ -102,6 +115,7 @@ class Store:
 
         The result is `counts` (what the caller counted: pages, requests, bytes …) plus fetched = created + updated +
         unchanged + rejected + doubled, and buyersCreated. `suspect` notes a window closed without a believable end.
+        `settled` are `_id`s of rejected releases that leave, because they are among the contracts now.
 
         :raises SkipRun: the lease was taken over; nothing of the page is written
         """
@@ -111,6 +125,7 @@ class Store:
             changed["fetched"] = len(contracts) + len(rejections)
             changed += self.upsert_contracts(contracts, session)
             changed["rejected"] = len(rejections)
+            self._rejected.delete_many({"_id": {"$in": [*settled]}}, session=session)
             self._keep_rejected(rejections, window, session)
             if suspect:
                 self._jobs.note_suspect(suspect.window, suspect.reason, session)
@@ -120,7 +135,9 @@ class Store:
 
         with self._db.client.start_session() as session:
             # Aborted and tried again by the driver when somebody else is writing contracts (see `_take_turn`).
-            return session.with_transaction(write)
+            committed = session.with_transaction(write)
+        self._on_commit(committed)
+        return committed
 
     def upsert_contracts(self, contracts: Iterable[MappedContract], session: ClientSession) -> Counter[str]:
         """Write contracts that are new or newer than what is stored; count what became of each.

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.http.hooks.http import HttpHook
 from airflow.sdk.exceptions import AirflowException
 
+from tender_sync.audit import AUDIT, audit
 from tender_sync.clock import SystemClock
 from tender_sync.engine import process_sync_job
 from tender_sync.errors import FixSetup
 from tender_sync.feed import Feed
 from tender_sync.jobs import SyncJobs, parse_moment, read_job
+from tender_sync.metrics import count_page
 from tender_sync.mongo import database
-from tender_sync.orders import Mode, read_order
+from tender_sync.orders import Mode, read_order, read_window
 from tender_sync.pace import Pace
 from tender_sync.patience import Patience
+from tender_sync.rejected import replay_rejected
 from tender_sync.reread import dry_run, replay
+from tender_sync.reset import reset
 from tender_sync.schema import ensure_schema
 from tender_sync.sources import MONGO_CONN_ID
 from tender_sync.stats import Stats
@@ -27,13 +33,12 @@ from tender_sync.store import Store
 from tender_sync.windows import Window, whole_second
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from pymongo.database import Database
 
     from tender_sync.clock import Clock
-    from tender_sync.jobs import SyncJob
     from tender_sync.orders import Order
     from tender_sync.sources import Source
 
@@ -90,39 +95,50 @@ def run_source(
     :raises StopRun: the API or MongoDB failed; a later run goes on from the same place
     """
     clock = SystemClock()
-    settings = read_settings(source, clock)
     order = read_order(params, clock.now(), backfill_of=backfill_of)
-    hook = _http_hook(source)
-    with database(mongo_conn_id) as db:
-        ensure_schema(db)
-        mode = None if order.mode is Mode.NORMAL else order.mode
-        jobs = SyncJobs(db, source, clock, owner=owner, run_id=run_id, mode=mode)
-        renew: Callable[[], None] = jobs.renew
-        if order.mode is Mode.DRY_RUN:
-            renew = _nothing_to_renew
-        else:
-            Stats(db, source).ensure_counted(clock)
-        patience = Patience(clock, clock.now() + order.time_budget, renew=renew, stopping=stopping)
-        pace = Pace(db, source.name, settings.pace, patience, burst=settings.burst)
-        return _Run(
-            source=source,
-            order=order,
-            settings=settings,
-            clock=clock,
-            db=db,
-            jobs=jobs,
-            patience=patience,
-            feed=Feed(source, hook, pace, clock),
-            store=Store(db, source, jobs, clock),
-        ).do()
+    mode = None if order.mode is Mode.NORMAL else order.mode
+    with _assembled(
+        source, mode, order.time_budget, owner=owner, run_id=run_id, stopping=stopping, mongo_conn_id=mongo_conn_id
+    ) as run:
+        return _DO[order.mode](run, order)
+
+
+def audit_source(
+    source: Source,
+    params: Mapping[str, Any],
+    *,
+    owner: str,
+    run_id: str,
+    stopping: Callable[[], bool],
+    mongo_conn_id: str = MONGO_CONN_ID,
+) -> dict[str, Any]:
+    """Do one audit of `source` as the trigger form's `params` ask; see `audit.audit`.
+
+    :raises FixSetup: a connection, a setting or the form is wrong
+    """
+    window = read_window(params, SystemClock().now())
+    budget = timedelta(minutes=float(params["time_budget_minutes"]))
+    with _assembled(
+        source, AUDIT, budget, owner=owner, run_id=run_id, stopping=stopping, mongo_conn_id=mongo_conn_id
+    ) as run:
+        return audit(
+            source,
+            window,
+            repair=bool(params.get("repair", True)),
+            db=run.db,
+            fetch_page=run.feed.fetch_page,
+            jobs=run.jobs,
+            store=run.store,
+            patience=run.patience,
+            clock=run.clock,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Run:
-    """All that a run is made of, and what each mode does with it."""
+    """All that a run is made of."""
 
     source: Source
-    order: Order
     settings: Settings
     clock: Clock
     db: Database[dict[str, Any]]
@@ -131,67 +147,131 @@ class _Run:
     feed: Feed
     store: Store
 
-    def do(self) -> dict[str, Any]:
-        if self.order.mode is Mode.NORMAL:
-            return self._bring_forward()
-        return self._replay() if self.order.mode is Mode.REPLAY else self._dry_run()
 
-    def _bring_forward(self) -> dict[str, Any]:
-        start = self.order.backfill_start
-        job = self._job()
-        if start and job and job.backfill_start != start:
-            raise FixSetup(
-                f"nothing was done: the backfill of {self.source.title} began at {job.backfill_start:%Y-%m-%d %H:%M} "
-                f"UTC, not at {start:%Y-%m-%d %H:%M}. To read the history from there, choose mode reset; to read a "
-                "part of it, mode replay"
-            )
-        return process_sync_job(
-            self.source,
-            fetch_page=self.feed.fetch_page,
-            jobs=self.jobs,
-            store=self.store,
-            patience=self.patience,
-            clock=self.clock,
-            backfill_start=start or self.settings.backfill_start,
-            max_items_per_run=self.order.max_items,
-        ).record
-
-    def _replay(self) -> dict[str, Any]:
-        return replay(
-            self.source,
-            self._window(),
-            fetch_page=self.feed.fetch_page,
-            jobs=self.jobs,
-            store=self.store,
-            patience=self.patience,
-            clock=self.clock,
-            backfill_start=self.settings.backfill_start,
-            max_items_per_run=self.order.max_items,
+@contextmanager
+def _assembled(
+    source: Source,
+    mode: str | None,
+    time_budget: timedelta,
+    *,
+    owner: str,
+    run_id: str,
+    stopping: Callable[[], bool],
+    mongo_conn_id: str,
+) -> Iterator[_Run]:
+    """Put a run together from connections and settings, for the time of the block."""
+    clock = SystemClock()
+    settings = read_settings(source, clock)
+    hook = _http_hook(source)
+    with database(mongo_conn_id) as db:
+        ensure_schema(db)
+        jobs = SyncJobs(db, source, clock, owner=owner, run_id=run_id, mode=mode)
+        renew: Callable[[], None] = jobs.renew
+        if mode == Mode.DRY_RUN:
+            renew = _nothing_to_renew
+        else:
+            Stats(db, source).ensure_counted(clock)
+        patience = Patience(clock, clock.now() + time_budget, renew=renew, stopping=stopping)
+        pace = Pace(db, source.name, settings.pace, patience, burst=settings.burst)
+        yield _Run(
+            source=source,
+            settings=settings,
+            clock=clock,
+            db=db,
+            jobs=jobs,
+            patience=patience,
+            feed=Feed(source, hook, pace, clock),
+            store=Store(db, source, jobs, clock, on_commit=partial(count_page, source)),
         )
 
-    def _dry_run(self) -> dict[str, Any]:
-        return dry_run(
-            self.source,
-            self._window(),
-            fetch_page=self.feed.fetch_page,
-            store=self.store,
-            patience=self.patience,
-            clock=self.clock,
-            max_items_per_run=self.order.max_items,
+
+def _bring_forward(run: _Run, order: Order) -> dict[str, Any]:
+    start = order.backfill_start
+    job = read_job(run.db, run.source)
+    if start and job and job.backfill_start != start:
+        raise FixSetup(
+            f"nothing was done: the backfill of {run.source.title} began at {job.backfill_start:%Y-%m-%d %H:%M} "
+            f"UTC, not at {start:%Y-%m-%d %H:%M}. To read the history from there, choose mode reset; to read a "
+            "part of it, mode replay"
         )
+    return process_sync_job(
+        run.source,
+        fetch_page=run.feed.fetch_page,
+        jobs=run.jobs,
+        store=run.store,
+        patience=run.patience,
+        clock=run.clock,
+        backfill_start=start or run.settings.backfill_start,
+        max_items_per_run=order.max_items,
+    ).record
 
-    def _window(self) -> Window:
-        """Return the range asked for, or the one that a normal run would read now."""
-        if self.order.window:
-            return self.order.window
-        job = self._job()
-        start = self.settings.backfill_start
-        if job:
-            start = job.place.watermark - (timedelta() if job.backfilling else self.source.look_back)
-        return Window(start, whole_second(self.clock.now()))
 
-    def _job(self) -> SyncJob | None:
-        return read_job(self.db, self.source)
+def _replay(run: _Run, order: Order) -> dict[str, Any]:
+    if order.window is None:
+        raise AssertionError("a replay without a range is refused by read_order")
+    return replay(
+        run.source,
+        order.window,
+        fetch_page=run.feed.fetch_page,
+        jobs=run.jobs,
+        store=run.store,
+        patience=run.patience,
+        clock=run.clock,
+        backfill_start=run.settings.backfill_start,
+        max_items_per_run=order.max_items,
+    )
+
+
+def _dry_run(run: _Run, order: Order) -> dict[str, Any]:
+    return dry_run(
+        run.source,
+        order.window or _next_range(run),
+        fetch_page=run.feed.fetch_page,
+        store=run.store,
+        patience=run.patience,
+        clock=run.clock,
+        max_items_per_run=order.max_items,
+    )
+
+
+def _replay_rejected(run: _Run, order: Order) -> dict[str, Any]:
+    return replay_rejected(
+        run.source,
+        db=run.db,
+        jobs=run.jobs,
+        store=run.store,
+        patience=run.patience,
+        backfill_start=run.settings.backfill_start,
+        max_items_per_run=order.max_items,
+    )
+
+
+def _reset(run: _Run, order: Order) -> dict[str, Any]:
+    return reset(
+        run.source,
+        db=run.db,
+        jobs=run.jobs,
+        patience=run.patience,
+        start=order.backfill_start or run.settings.backfill_start,
+        confirmation=order.confirmation,
+    )
+
+
+_DO: Mapping[Mode, Callable[[_Run, Order], dict[str, Any]]] = {
+    Mode.NORMAL: _bring_forward,
+    Mode.REPLAY: _replay,
+    Mode.DRY_RUN: _dry_run,
+    Mode.REPLAY_REJECTED: _replay_rejected,
+    Mode.RESET: _reset,
+}
+
+
+def _next_range(run: _Run) -> Window:
+    """Return the range that a normal run would read now."""
+    job, start = read_job(run.db, run.source), run.settings.backfill_start
+    if job:
+        start = job.place.watermark - (timedelta() if job.backfilling else run.source.look_back)
+    return Window(start, whole_second(run.clock.now()))
 
 
 def _nothing_to_renew() -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pymongo.database import Database
 
     from tender_sync.sources import Source
+    from tools.mongod import Mongod
 
 
 @pytest.fixture(params=sorted(SOURCES))
@@ -72,6 +73,14 @@ def make_world(
 @pytest.fixture
 def world(source: Source, make_world: Callable[..., World]) -> World:
     return make_world(source)
+
+
+@pytest.fixture
+def mongo_to_world(world: World, mongod: Mongod, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Point the Airflow connection to MongoDB at the world's database."""
+    mongo = {"host": "127.0.0.1", "port": mongod.port, "extra": {"replicaSet": mongod.replica_set}}
+    connection = {"conn_type": "mongo", "schema": world.db.name, **mongo}
+    monkeypatch.setenv("AIRFLOW_CONN_TENDHUNT_MONGO", json.dumps(connection))
 
 
 @pytest.fixture

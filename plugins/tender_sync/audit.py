@@ -1,0 +1,183 @@
+"""The completeness audit: a range is listed again in windows of another size and compared with the contracts.
+
+What a long walk hid, a short one shows (and the other way round). What is missing is brought in through the same
+transaction as any page; the audit holds the source's lease while it works, keeps the API's pace, and moves nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from tender_sync.engine import counts_said, read_range, window_said
+from tender_sync.errors import SkipRun, StopRun, TellSomebody
+from tender_sync.jobs import read_job
+from tender_sync.reread import Foretold, InPlace, out_of_turn
+from tender_sync.windows import Window, whole_second
+
+if TYPE_CHECKING:
+    from pymongo.database import Database
+
+    from tender_sync.clock import Clock
+    from tender_sync.engine import FetchPage
+    from tender_sync.jobs import SyncJob, SyncJobs
+    from tender_sync.ocds import MappedContract
+    from tender_sync.patience import Patience
+    from tender_sync.sources import Source
+    from tender_sync.store import Rejection, Store, Suspect
+    from tender_sync.windows import Place
+
+log = logging.getLogger(__name__)
+
+AUDIT = "audit"
+# A week, and a day shared with the audit before.
+USUAL_RANGE = timedelta(days=8)
+_NAMED_AT_MOST = 50
+
+
+class _Compared:
+    """Compares each page with the contracts, notes the difference in the audit's document, then passes the page on."""
+
+    def __init__(self, db: Database[dict[str, Any]], audit: Any, store: Store, *, repair: bool) -> None:
+        self._audits = db["syncAudits"]
+        self._audit = audit
+        self._store = store
+        self._repair = repair
+        self._passed_on = InPlace(store) if repair else Foretold(store)
+        self._found: set[str] = set()
+
+    def commit_page(
+        self,
+        contracts: list[MappedContract],
+        rejections: list[Rejection],
+        place: Place | None,
+        *,
+        counts: Counter[str],
+        window: Window,
+        suspect: Suspect | None = None,
+    ) -> Counter[str]:
+        """Compare and pass on; what is found twice, because its window is read again, counts once."""
+        fates = self._store.foresee(contracts)
+        missing = [notice_id for notice_id in fates.created if notice_id not in self._found]
+        stale = [notice_id for notice_id in fates.updated if notice_id not in self._found]
+        self._found.update(missing, stale)
+        for what, ids in (("missing", missing), ("stale", stale)):
+            if ids:
+                log.error("%s in the contracts, of window %s: %s", what, window_said(window), ", ".join(ids))
+        committed = self._passed_on.commit_page(
+            contracts, rejections, place, counts=counts, window=window, suspect=suspect
+        )
+        found = Counter(missing=len(missing), stale=len(stale))
+        checked = Counter(
+            windowsChecked=counts["windows"], suspect=int(suspect is not None), requests=counts["requests"]
+        )
+        repaired = Counter(repaired=found.total() if self._repair else 0)
+        named = {"$each": [*missing, *stale], "$slice": _NAMED_AT_MOST}
+        self._audits.update_one(
+            {"_id": self._audit}, {"$inc": dict(found | checked | repaired), "$push": {"named": named}}
+        )
+        return committed
+
+
+def audit(
+    source: Source,
+    window: Window | None,
+    *,
+    repair: bool,
+    db: Database[dict[str, Any]],
+    fetch_page: FetchPage,
+    jobs: SyncJobs,
+    store: Store,
+    patience: Patience,
+    clock: Clock,
+) -> dict[str, Any]:
+    """Audit `window`, or what is due: the last week and, before it, what the audit before did not reach.
+
+    Returns the audit's document of `syncAudits`.
+
+    :raises SkipRun: there is nothing to audit yet
+    :raises TellSomebody: notices were missing or stale; with `repair` they are in by then
+    :raises StopRun: the API or MongoDB failed, or another run held the source for the whole time budget
+    """
+    job = read_job(db, source)
+    if job is None:
+        raise SkipRun(f"{source.title} has never run: there is nothing to audit")
+    window = window or _due(db, source, job, clock)
+    audits = db["syncAudits"]
+    with out_of_turn(source, jobs, patience, job.backfill_start, AUDIT):
+        began: dict[str, Any] = {
+            "source": source.name,
+            "runId": jobs.run_id,
+            "from": window.start,
+            "to": window.end,
+            "repair": repair,
+            "startedAt": clock.now(),
+            "endedAt": None,
+            "outcome": None,
+            "reached": window.start,
+            "named": [],
+            **dict.fromkeys(("windowsChecked", "missing", "stale", "repaired", "requests", "suspect"), 0),
+        }
+        # This one has the lease, so no other is at work.
+        audits.update_many(
+            {"source": source.name, "endedAt": None}, {"$set": {"endedAt": clock.now(), "outcome": "died"}}
+        )
+        key = audits.insert_one(began).inserted_id
+        span = source.audit_span
+        try:
+            read = read_range(
+                replace(source, first_span=span, believed_span=span, max_span=span),
+                window,
+                mode=AUDIT,
+                fetch_page=fetch_page,
+                store=_Compared(db, key, store, repair=repair),
+                patience=patience,
+                clock=clock,
+            )
+        except StopRun:
+            audits.update_one({"_id": key}, {"$set": {"endedAt": clock.now(), "outcome": "failed"}})
+            raise
+        ended = {"endedAt": clock.now(), "outcome": read.outcome, "reached": read.reached}
+        audits.update_one({"_id": key}, {"$set": ended})
+        jobs.end_run(read.outcome, range={"from": window.start, "to": window.end}, reached=read.reached)
+    found: dict[str, Any] = audits.find_one({"_id": key}) or {}
+    log.info(
+        "%s audit of %s ended (%s), checked up to %s UTC: %d windows, %d missing, %d stale, %d repaired; %s",
+        source.title,
+        window_said(window),
+        read.outcome,
+        f"{read.reached:%Y-%m-%d %H:%M:%S}",
+        *(found[name] for name in ("windowsChecked", "missing", "stale", "repaired")),
+        counts_said(read.counts),
+    )
+    if found["missing"] or found["stale"] or found["suspect"]:
+        raise TellSomebody(_verdict(source, window, found))
+    return found
+
+
+def _due(db: Database[dict[str, Any]], source: Source, job: SyncJob, clock: Clock) -> Window:
+    """Return the week up to what the sync no longer looks back at, or more where the audit before was cut short."""
+    if job.backfilling:
+        raise SkipRun(f"{source.title} is still backfilling: its audits begin when its history is in")
+    end = whole_second(job.place.watermark - source.look_back)
+    start = clock.now() - USUAL_RANGE
+    before = db["syncAudits"].find_one({"source": source.name}, sort=[("startedAt", -1)])
+    if before and before["outcome"] != "done":
+        start = min(start, before["reached"])
+    start = max(whole_second(start), job.backfill_start)
+    if start >= end:
+        raise SkipRun(f"{source.title} has nothing to audit: it is in up to {job.place.watermark:%Y-%m-%d %H:%M} UTC")
+    return Window(start, end)
+
+
+def _verdict(source: Source, window: Window, found: dict[str, Any]) -> str:
+    return (
+        f"{source.title}: of what the API lists in {window_said(window)}, {found['missing']} notices were missing from "
+        f"the contracts and {found['stale']} were an older version; {found['repaired']} are put right. "
+        f"{found['suspect']} windows could not be read to a believable end. The sync had passed over them: see the "
+        f"audit's document in syncAudits ({', '.join(found['named'][:5]) or 'none named'}), and clear this task to "
+        "audit the same range again"
+    )

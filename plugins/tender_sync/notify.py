@@ -1,0 +1,43 @@
+"""A notifier that needs no service: it writes to a file. Airflow's others (SMTP, Slack …) go into the same place."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airflow.sdk import BaseNotifier
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class AppendToFile(BaseNotifier):
+    """Append one line of JSON (at, dag, task, run, message) to a file when a task fails.
+
+    :param path: the file; else the one TENDER_SYNC_NOTIFICATIONS names; else notifications.jsonl in AIRFLOW_HOME
+    """
+
+    def __init__(self, path: str | None = None) -> None:
+        super().__init__()
+        self.path = path
+
+    def notify(self, context: Context) -> None:
+        """Append it."""
+        task = context["ti"]
+        line = {
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "dag": task.dag_id,
+            "task": task.task_id,
+            "run": task.run_id,
+            "message": str(context.get("exception") or ""),
+        }
+        path = Path(self.path or os.environ.get("TENDER_SYNC_NOTIFICATIONS") or _in_airflow_home())
+        with path.open("a") as file:
+            file.write(f"{json.dumps(line)}\n")
+
+
+def _in_airflow_home() -> Path:
+    return Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "notifications.jsonl"

@@ -1,0 +1,136 @@
+"""The rejected releases, tried again with the mapper as it is now. No request is made."""
+
+from __future__ import annotations
+
+import json
+import logging
+import zlib
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tender_sync.decoding import BrokenPackage, NotAPackage, decode_package
+from tender_sync.engine import counts_said
+from tender_sync.errors import EndRun, RejectedRelease
+from tender_sync.ocds import map_ocds_to_contract
+from tender_sync.orders import Mode
+from tender_sync.reread import out_of_turn
+from tender_sync.store import Rejection
+from tender_sync.windows import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from pymongo.database import Database
+
+    from tender_sync.jobs import SyncJobs
+    from tender_sync.ocds import MappedContract
+    from tender_sync.patience import Patience
+    from tender_sync.sources import Source
+    from tender_sync.store import Store
+
+log = logging.getLogger(__name__)
+
+# One transaction each, of documents that may be large.
+_BATCH = 20
+
+
+@dataclass
+class _Batch:
+    """What became of some rejected releases: contracts, still rejected, and the documents that can go (`settled`)."""
+
+    contracts: list[MappedContract] = field(default_factory=list)
+    rejections: list[Rejection] = field(default_factory=list)
+    settled: list[Any] = field(default_factory=list)
+
+
+def replay_rejected(
+    source: Source,
+    *,
+    db: Database[dict[str, Any]],
+    jobs: SyncJobs,
+    store: Store,
+    patience: Patience,
+    backfill_start: datetime,
+    max_items_per_run: int | None = None,
+) -> dict[str, Any]:
+    """Map every rejected release of `source` again and commit those that can be contracts now; return the run's record.
+
+    A page that was kept whole because it could not be decoded is parted into its releases if it can be decoded now.
+
+    :raises StopRun: MongoDB failed, or another run held the source for the whole time budget
+    """
+    counts: Counter[str] = Counter()
+    with out_of_turn(source, jobs, patience, backfill_start, Mode.REPLAY_REJECTED):
+        outcome = "done"
+        try:
+            for documents in _batches(db, source):
+                patience.check()
+                if max_items_per_run is not None and counts["fetched"] >= max_items_per_run:
+                    outcome = "item budget spent"
+                    break
+                counts += _try_again(source, documents, store)
+        except EndRun as end:
+            outcome = str(end)
+        left = db["rejectedReleases"].count_documents({"source": source.name})
+        record = jobs.end_run(outcome, left={"rejectedReleases": left})
+    log.info(
+        "%s rejected releases tried again (%s): %s; %d stay rejected", source.title, outcome, counts_said(counts), left
+    )
+    return record
+
+
+def _batches(db: Database[dict[str, Any]], source: Source) -> Iterator[list[dict[str, Any]]]:
+    """Go through those that are there now, by `_id`, as they are taken out on the way."""
+    rejected = db["rejectedReleases"]
+    last = rejected.find_one({"source": source.name}, {"_id": 1}, sort=[("_id", -1)])
+    bounds: dict[str, Any] = {"$lte": last["_id"]} if last else {}
+    while last and (found := list(rejected.find({"source": source.name, "_id": bounds}).sort("_id", 1).limit(_BATCH))):
+        yield found
+        bounds["$gt"] = found[-1]["_id"]
+
+
+def _try_again(source: Source, documents: list[dict[str, Any]], store: Store) -> Counter[str]:
+    batch = _Batch()
+    for document in documents:
+        _map(source, document, batch)
+    window = Window(documents[0]["window"]["from"], documents[0]["window"]["to"])
+    return store.commit_page(
+        batch.contracts, batch.rejections, None, counts=Counter(), window=window, settled=batch.settled
+    )
+
+
+def _map(source: Source, document: dict[str, Any], batch: _Batch) -> None:
+    releases = _releases(document)
+    mapped = []
+    for release in releases:
+        try:
+            mapped.append(map_ocds_to_contract(release, source.name))
+        except RejectedRelease as rejected:
+            # Kept as it is when it is the document's own content, as a new one when it was part of a page.
+            batch.rejections.append(Rejection(release, str(rejected)))
+    batch.contracts += mapped
+    if mapped or len(releases) > 1:
+        batch.settled.append(document["_id"])
+
+
+def _releases(document: dict[str, Any]) -> list[Any]:
+    """Return the release of a document, or those of a page; none when it still cannot be decoded."""
+    if "raw" in document:
+        return [document["raw"]]
+    body = zlib.decompress(document["rawZlib"])
+    try:
+        releases: list[Any] = decode_package(body)["releases"]
+    except BrokenPackage:
+        return []
+    except NotAPackage:
+        return _one_release(body)
+    return releases
+
+
+def _one_release(body: bytes) -> list[Any]:
+    try:
+        return [json.loads(body)]
+    except ValueError:
+        return []

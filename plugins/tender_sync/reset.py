@@ -1,0 +1,80 @@
+"""Beginning a source anew: first the plan, with a code; then, when the code comes back, the reset itself."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from typing import TYPE_CHECKING, Any
+
+from tender_sync.errors import FixSetup
+from tender_sync.orders import Mode
+from tender_sync.reread import out_of_turn
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pymongo.database import Database
+
+    from tender_sync.jobs import SyncJobs
+    from tender_sync.patience import Patience
+    from tender_sync.sources import Source
+
+log = logging.getLogger(__name__)
+
+_FORGOTTEN = ("status", "window", "cursor", "lastSyncedDate", "backfillStartDate", "backfillCompletedAt")
+
+
+def reset(
+    source: Source,
+    *,
+    db: Database[dict[str, Any]],
+    jobs: SyncJobs,
+    patience: Patience,
+    start: datetime,
+    confirmation: str | None,
+) -> dict[str, Any]:
+    """Show what a reset to `start` would forget, or do it when `confirmation` is the code that plan gave.
+
+    Contracts, buyers and rejected releases stay, and so do the counts: reading them again changes only what is wrong.
+    The code is good for one reset of this source to this start.
+
+    :raises FixSetup: it is another code
+    :raises StopRun: MongoDB failed, or another run held the source for the whole time budget
+    """
+    with out_of_turn(source, jobs, patience, start, Mode.RESET):
+        job = db["syncJobs"].find_one({"source": source.name}) or {}
+        plan = {name: job.get(name) for name in _FORGOTTEN} | {"suspectWindows": len(job.get("suspectWindows", ()))}
+        plan["contracts"] = db["contracts"].count_documents({"source": source.name})
+        code = _code(job, start)
+        if confirmation is None:
+            _show(source, plan, start, code)
+            return jobs.end_run("plan shown, nothing changed", plan=plan, confirm=code)
+        if confirmation != code:
+            raise FixSetup(
+                f"nothing was done: {confirmation!r} does not confirm the reset of {source.title} to "
+                f"{start:%Y-%m-%d %H:%M} UTC. Trigger the DAG with mode reset and no confirmation to be shown the plan "
+                "and its code; it is good for one reset, to that same start"
+            )
+        jobs.reset(start)
+        log.warning("%s is reset: its history is read again from %s UTC", source.title, f"{start:%Y-%m-%d %H:%M}")
+        return jobs.end_run("reset", plan=plan)
+
+
+def _code(job: dict[str, Any], start: datetime) -> str:
+    # No part of where the source is: it goes on reading between the plan and its confirmation.
+    said = f"{job.get('source')} {job.get('createdAt')} {job.get('resetAt')} {start}"
+    return hashlib.sha256(said.encode()).hexdigest()[:8]
+
+
+def _show(source: Source, plan: dict[str, Any], start: datetime, code: str) -> None:
+    contracts = plan["contracts"]
+    log.info("a reset of %s would forget where it is: %s", source.title, plan)
+    log.info(
+        "it would read the history again from %s UTC; its %d contracts stay and are compared, at least %d requests, "
+        "%.1f hours",
+        f"{start:%Y-%m-%d %H:%M}",
+        contracts,
+        contracts // source.page_size,
+        contracts / source.page_size * source.pace / 3600,
+    )
+    log.warning("nothing is changed yet: to do it, trigger again with mode reset, the same start, and confirm %s", code)
