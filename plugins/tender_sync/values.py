@@ -17,6 +17,7 @@ Basis = Literal["net", "gross"]
 # `amount` is without VAT, `amountGross` (Find a Tender's extension, Procurement Act notices only) with it.
 # Net first: old-regime notices and Contracts Finder have only `amount`, so amounts stay comparable.
 _FIELDS: Mapping[Basis, str] = {"net": "amount", "gross": "amountGross"}
+_NO_LOT = frozenset({""})
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
@@ -198,12 +199,14 @@ def _more_frequent(values: list[dict[str, Any]]) -> Basis:
 
 def _largest_of_each_lot(amounts: list[_Amount]) -> float:
     """Return the sum over lots of each one's largest amount; amounts whose lots overlap count as one lot's."""
-    groups: list[_Amount] = []
-    for amount, lots in amounts:
-        joined = [group for group in groups if group.lots & lots or not (group.lots or lots)]
-        groups = [group for group in groups if group not in joined]
-        groups.append(_Amount(max([amount, *(g.amount for g in joined)]), lots.union(*(g.lots for g in joined))))
-    return _total([group.amount for group in groups])
+    groups: dict[int, _Amount] = {}
+    group_of: dict[str, int] = {}
+    for place, (amount, lots) in enumerate(amounts):
+        named = lots or _NO_LOT
+        joined = [groups.pop(group) for group in {group_of[lot] for lot in named if lot in group_of}]
+        groups[place] = _Amount(max([amount, *(g.amount for g in joined)]), named.union(*(g.lots for g in joined)))
+        group_of |= dict.fromkeys(groups[place].lots, place)
+    return _total([group.amount for group in groups.values()])
 
 
 def _total(amounts: list[float]) -> float:
