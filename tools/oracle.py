@@ -1,11 +1,15 @@
-"""Whether MongoDB holds what the local server says exists: every difference as a sentence, none when all is right."""
+"""Whether MongoDB holds what a source's API shows: every difference as a sentence, none when all is right.
+
+It reckons from the releases themselves and from nothing the sync wrote about itself, so that both can be wrong only
+in different ways. Tests and the demo share it.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -14,12 +18,12 @@ from tender_sync.buyers import name_key, org_id
 from tender_sync.errors import RejectedRelease
 from tender_sync.lineage import FACTS, lineage
 from tender_sync.ocds import map_ocds_to_contract
-from tender_sync.sources import SOURCES
+from tender_sync.stats import MARK, flat
 from tools.ocds_server.catalogue import notice_key
 from tools.stack import Failed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from pymongo.database import Database
 
@@ -27,6 +31,8 @@ if TYPE_CHECKING:
     from tender_sync.sources import Source
     from tools.stack import Server
 
+# What becomes of a release that was fetched: each is counted under exactly one of these.
+BECAME = ("created", "updated", "unchanged", "rejected", "doubled")
 _OLDEST = datetime.min.replace(tzinfo=UTC)
 
 
@@ -34,13 +40,14 @@ _OLDEST = datetime.min.replace(tzinfo=UTC)
 class Expected:
     """What a source's collections must hold: contracts by notice id, and the hashes of what can be none.
 
-    `notices` names the notices shown: an earlier release of one may be stored too, though it is shown no more.
+    What is `tolerated` may be stored as well: notices (by `notice_key`) and rejected releases (by hash) that are shown
+    but not yet due, and earlier releases of a notice, which are shown no more.
     """
 
     source: str
-    contracts: dict[str, MappedContract]
-    rejected: set[str]
-    notices: set[str]
+    contracts: dict[str, MappedContract] = field(default_factory=dict)
+    rejected: set[str] = field(default_factory=set)
+    tolerated: set[str] = field(default_factory=set)
 
 
 def shown_by(server: Server, source: Source) -> list[Any]:
@@ -62,10 +69,13 @@ def shown_by(server: Server, source: Source) -> list[Any]:
     return releases
 
 
-def expect(source: str, releases: Iterable[Any]) -> Expected:
-    """Map what a server shows; of several releases with one id the newest counts."""
-    expected = Expected(source, {}, set(), set())
-    for release in releases:
+def expect(source: str, due: Iterable[Any], shown: Iterable[Any] = ()) -> Expected:
+    """Map the releases that are `due`, newest first; of several with one id the newest counts.
+
+    `shown` are others the API shows already, which may be stored or not.
+    """
+    expected = Expected(source)
+    for release in due:
         try:
             contract = map_ocds_to_contract(release, source)
         except RejectedRelease:
@@ -75,7 +85,12 @@ def expect(source: str, releases: Iterable[Any]) -> Expected:
         other = expected.contracts.get(notice_id)
         if other is None or (contract["publishedDate"] or _OLDEST) > (other["publishedDate"] or _OLDEST):
             expected.contracts[notice_id] = contract
-        expected.notices.add(notice_key(source, notice_id))
+        expected.tolerated.add(notice_key(source, notice_id))
+    for release in shown:
+        try:
+            expected.tolerated.add(notice_key(source, map_ocds_to_contract(release, source)["noticeId"]))
+        except RejectedRelease:
+            expected.tolerated.add(content_hash(release))
     return expected
 
 
@@ -84,15 +99,18 @@ def content_hash(release: Any) -> str:
     return hashlib.sha256(json.dumps(release, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def differences(db: Database[dict[str, Any]], expected: Iterable[Expected], *, now: datetime) -> list[str]:
-    """List every difference between `db` and what is expected of all its sources."""
+def differences(
+    db: Database[dict[str, Any]], expected: Iterable[Expected], *, now: datetime, done: bool = True
+) -> list[str]:
+    """List every difference between `db` and what is expected of all its sources; `done`: the last runs were complete.
+
+    `now` is the present moment, which no watermark may have passed.
+    """
     found: list[str] = []
     for each in expected:
-        found += _contracts(db, each)
-        found += superseded_wrongly(db, each.source)
-        found += _rejected(db, each)
-        found += _job(db, each, now)
-    return [*found, *wrong_buyers(db)]
+        found += [*_contracts(db, each), *_superseded(db, each.source), *_stats(db, each.source), *_rejected(db, each)]
+        found += [*_job(db, each.source, now, done=done), *_runs(db, each.source)]
+    return [*found, *_buyers(db)]
 
 
 def _contracts(db: Database[dict[str, Any]], expected: Expected) -> Iterator[str]:
@@ -100,18 +118,19 @@ def _contracts(db: Database[dict[str, Any]], expected: Expected) -> Iterator[str
     for stored in db["contracts"].find({"source": name}):
         notice_id = stored["noticeId"]
         if notice_id in met:
-            yield f"{name} {notice_id} is stored twice"
+            yield f"doubled: {name} {notice_id}"
         met.add(notice_id)
         contract = expected.contracts.get(notice_id)
         if contract is None:
-            if notice_key(name, notice_id) not in expected.notices:
-                yield f"{name} {notice_id} is stored, but the server shows no such notice"
+            if notice_key(name, notice_id) not in expected.tolerated:
+                yield f"extra: {name} {notice_id}, which the server does not show"
         elif stale := [key for key, value in contract.items() if stored.get(key) != value]:
-            yield f"{name} {notice_id} of {contract['publishedDate']} is not as the server shows it: {', '.join(stale)}"
-    yield from (f"{name} {notice_id} is missing" for notice_id in sorted(expected.contracts.keys() - met))
+            yield f"stale: {name} {notice_id} of {contract['publishedDate']} in {', '.join(stale)}"
+    for notice_id in sorted(expected.contracts.keys() - met):
+        yield f"missing: {name} {notice_id} of {expected.contracts[notice_id]['publishedDate']}"
 
 
-def superseded_wrongly(db: Database[dict[str, Any]], source: str) -> Iterator[str]:
+def _superseded(db: Database[dict[str, Any]], source: str) -> Iterator[str]:
     """Say which contracts of a source do not stand to one another as all of them together tell."""
     stored = list(db["contracts"].find({"source": source}, [*FACTS, "isLatest", "supersededBy"]))
     expected = lineage(stored)
@@ -122,28 +141,75 @@ def superseded_wrongly(db: Database[dict[str, Any]], source: str) -> Iterator[st
             yield f"{source} {notice_id} has {met}; expected supersededBy {expected[notice_id]}"
 
 
+def _stats(db: Database[dict[str, Any]], source: str) -> Iterator[str]:
+    stored: Counter[tuple[str, str]] = Counter()
+    for contract in db["contracts"].find({"source": source}):
+        published = contract["publishedDate"]
+        month = f"{published:%Y-%m}" if published else "undated"
+        stored[month, "contracts"] += 1
+        stored[month, f"stages.{contract['stage']}"] += 1
+        stored[month, f"sectors.{contract['sector'] or 'none'}"] += 1
+        if published:
+            stored[month, f"days.{published:%d}"] += 1
+    months = db["syncStats"].find({"source": source, "month": {"$ne": MARK}})
+    counted = {(each["month"], path): n for each in months for path, n in flat(each).items()}
+    for key in sorted(stored.keys() | counted.keys()):
+        if counted.get(key, 0) != stored[key]:
+            yield f"{source} {' '.join(key)}: {counted.get(key, 0)} by the counts kept, {stored[key]} stored"
+
+
 def _rejected(db: Database[dict[str, Any]], expected: Expected) -> Iterator[str]:
-    kept = {document["contentHash"] for document in db["rejectedReleases"].find({"source": expected.source})}
-    for name, hashes in (("missing from", expected.rejected - kept), ("too many in", kept - expected.rejected)):
-        if hashes:
-            yield f"{expected.source}: {len(hashes)} releases are {name} rejectedReleases, such as {min(hashes)}"
+    kept = Counter(document["contentHash"] for document in db["rejectedReleases"].find({"source": expected.source}))
+    yield from (f"rejected but not kept: {expected.source} {each}" for each in sorted(expected.rejected - kept.keys()))
+    for each in sorted(kept.keys() - expected.rejected - expected.tolerated):
+        yield f"kept as rejected but not shown: {expected.source} {each}"
+    yield from (f"doubled: rejected {expected.source} {each}" for each, times in kept.items() if times > 1)
 
 
-def _job(db: Database[dict[str, Any]], expected: Expected, now: datetime) -> Iterator[str]:
-    job: Mapping[str, Any] = db["syncJobs"].find_one({"source": expected.source}) or {}
-    title = SOURCES[expected.source].title
-    if job.get("status") != "syncing":
-        yield f"{title} is {job.get('status', 'without a sync job')}, not syncing"
-    elif datetime.fromisoformat(job["lastSyncedDate"]) > now:
-        yield f"{title} claims to be complete up to {job['lastSyncedDate']}, which lies in the future"
-    if job.get("transitionAnnouncedBy") is None:
-        yield f"{title}: its transition to syncing was never announced"
-    left = [name for name in ("lease", "window", "cursor") if job.get(name) is not None]
-    if left:
-        yield f"{title} was not closed in order: {', '.join(left)} still set"
+def _job(db: Database[dict[str, Any]], source: str, now: datetime, *, done: bool) -> Iterator[str]:
+    job = db["syncJobs"].find_one({"source": source})
+    if job is None:
+        yield f"{source} has no sync job"
+        return
+    watermark = datetime.fromisoformat(job["lastSyncedDate"] or job["backfillStartDate"])
+    window = job["window"]
+    if watermark > now:
+        yield f"{source}: the watermark {watermark} lies in the future"
+    if window is None and job["cursor"] is not None:
+        yield f"{source}: a cursor without a window"
+    if window is not None and window["from"] > watermark:
+        yield f"{source}: the open window begins at {window['from']}, past the watermark {watermark}"
+    if job["lease"] is not None:
+        yield f"{source}: the lease is still held: {job['lease']}"
+    if not done:
+        return
+    if (job["status"], window, job["cursor"], job["failures"]) != ("syncing", None, None, 0):
+        yield f"{source}: done, but {job}"
+    if job["backfillCompletedAt"] is None:
+        yield f"{source}: done, but the backfill was never completed"
 
 
-def wrong_buyers(db: Database[dict[str, Any]]) -> Iterator[str]:
+def _runs(db: Database[dict[str, Any]], source: str) -> Iterator[str]:
+    sums: Counter[str] = Counter()
+    for run in db["syncRuns"].find({"source": source}):
+        counts = Counter({key: value for key, value in run.items() if isinstance(value, int)})
+        if counts["fetched"] != sum(counts[name] for name in BECAME):
+            yield f"{source}: the counts of run {run['runId']} do not add up: {dict(counts)}"
+        if counts["pages"] > counts["requests"]:
+            yield f"{source}: run {run['runId']} read {counts['pages']} pages in {counts['requests']} requests"
+        if run["endedAt"] is None or run["outcome"] is None:
+            yield f"{source}: run {run['runId']} never ended"
+        sums.update(counts)
+    job = db["syncJobs"].find_one({"source": source}) or {}
+    totals = job.get("totals", {})
+    for name in sorted(sums.keys() | totals.keys()):
+        if totals.get(name, 0) != sums[name]:
+            yield f"{source}: {name} is {totals.get(name, 0)} in the job and {sums[name]} in its runs"
+    if job.get("totalFetched", 0) != sums["fetched"]:
+        yield f"{source}: totalFetched is {job.get('totalFetched')}, and its runs fetched {sums['fetched']}"
+
+
+def _buyers(db: Database[dict[str, Any]]) -> Iterator[str]:
     """Say which contracts do not hang on the buyer all contracts of its name tell, and which counts are not theirs."""
     contracts = list(db["contracts"].find({}, ("noticeId", "buyerName", "buyerOrg", "buyerKey", "buyerId")))
     published: defaultdict[str | None, set[str | None]] = defaultdict(set)
@@ -160,4 +226,4 @@ def wrong_buyers(db: Database[dict[str, Any]]) -> Iterator[str]:
         if buyer["contractCount"] != counted[key]:
             yield f"contractCount of {buyer['orgId']} is {buyer['contractCount']}, but it has {counted[key]}"
     named = Counter(buyer["orgId"] for buyer in buyers.values())
-    yield from (f"buyer {key} is stored {times} times" for key, times in named.items() if times > 1)
+    yield from (f"doubled: buyer {key}" for key, times in named.items() if times > 1)

@@ -143,6 +143,10 @@ def _compare(stack: Stack, server: Server) -> None:
     with _step("is MongoDB what the server says exists, release by release?"):
         expected = [expect(source.name, shown_by(server, source)) for source in sources()]
         found = differences(stack.db, expected, now=datetime.now(UTC))
+        unannounced = {"backfillCompletedAt": {"$ne": None}, "transitionAnnouncedBy": None}
+        found += [
+            f"{job['source']}: its transition was never announced" for job in stack.db["syncJobs"].find(unannounced)
+        ]
         if found:
             listed = "\n  ".join(found[:DIFFERENCES_SHOWN])
             raise Failed(f"MongoDB and the server differ in {len(found)} points, such as\n  {listed}")

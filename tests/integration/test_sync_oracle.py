@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -18,13 +18,13 @@ def complete(world):
 
 def test_missing_contract_is_named(complete):
     lost = complete.db.contracts.find_one_and_delete({})
-    assert any(line.startswith(f"missing: {lost['noticeId']}") for line in problems(complete))
+    assert any(line.startswith(f"missing: {lost['source']} {lost['noticeId']}") for line in problems(complete))
 
 
 def test_extra_contract_is_named(complete):
     copied = complete.db.contracts.find_one({}, {"_id": 0})
     complete.db.contracts.insert_one(copied | {"noticeId": "never-published"})
-    assert "extra: never-published" in problems(complete)
+    assert any(line.startswith("extra: ") and "never-published" in line for line in problems(complete))
 
 
 def test_stale_contract_is_named(complete):
@@ -54,7 +54,29 @@ def test_lost_rejected_release_is_named(complete):
     complete.run()
     assert problems(complete) == []
     complete.db.rejectedReleases.delete_many({})
-    assert any(line.startswith("neither stored nor kept") for line in problems(complete))
+    assert any(line.startswith("rejected but not kept") for line in problems(complete))
+
+
+def test_rejected_release_that_was_never_shown_is_named(complete):
+    complete.db.rejectedReleases.insert_one({"source": complete.source.name, "contentHash": "x"})
+    assert any(line.startswith("kept as rejected but not shown") for line in problems(complete))
+
+
+@pytest.mark.parametrize("collection", ["contracts", "buyers", "rejectedReleases"])
+def test_doubled_document_is_named(complete, client, collection):
+    """The unique indexes forbid it: so in a copy without them."""
+    if collection == "rejectedReleases":
+        complete.db[collection].insert_one({"source": complete.source.name, "contentHash": "x"})
+    copy = client["copy_without_indexes"]
+    try:
+        for name in complete.db.list_collection_names():
+            copy[name].insert_many(list(complete.db[name].find()) or [{}])
+        copied = copy[collection].find_one({}, {"_id": 0})
+        copy[collection].insert_one(copied)
+        complete.db = copy
+        assert any(line.startswith("doubled: ") for line in problems(complete))
+    finally:
+        client.drop_database(copy)
 
 
 @pytest.mark.parametrize(
@@ -63,10 +85,13 @@ def test_lost_rejected_release_is_named(complete):
         ("syncJobs", {"$set": {"lastSyncedDate": "2031-01-01T00:00:00Z"}}),
         ("syncJobs", {"$set": {"lease": {"owner": "x"}}}),
         ("syncJobs", {"$set": {"window": None, "cursor": "x"}}),
+        ("syncJobs", {"$set": {"window": {"from": datetime(2031, 1, 1, tzinfo=UTC)}}}),
+        ("syncJobs", {"$set": {"backfillCompletedAt": None}}),
         ("syncJobs", {"$set": {"status": "backfilling"}}),
         ("syncJobs", {"$inc": {"totalFetched": 1}}),
         ("syncJobs", {"$inc": {"totals.created": 1}}),
         ("syncRuns", {"$inc": {"unchanged": 1}}),
+        ("syncRuns", {"$inc": {"pages": 1000}}),
         ("syncRuns", {"$set": {"endedAt": None}}),
     ],
     ids=str,

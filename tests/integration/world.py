@@ -44,13 +44,14 @@ DURHAM = ("GB-PPON-2222", "Durham County Council")
 
 
 class ServerTime:
-    """The server's clock as the engine's: one time for both, which passes only when somebody sleeps."""
+    """The server's clock as the engine's, or `ahead` of it: a time which passes only when somebody sleeps."""
 
-    def __init__(self, clock: ServerClock) -> None:
+    def __init__(self, clock: ServerClock, ahead: timedelta = timedelta()) -> None:
         self._clock = clock
+        self._ahead = ahead
 
     def now(self) -> datetime:
-        return self._clock.now()
+        return self._clock.now() + self._ahead
 
     def sleep(self, seconds: float) -> None:
         self._clock.advance(timedelta(seconds=seconds))
