@@ -5,7 +5,7 @@ RELEASES ?=
 PART ?=
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo live ui test lint unit test-browser screenshots page-timing compose-native bench lock clean
+.PHONY: help setup demo live ui test test-resilience lint unit test-browser screenshots page-timing compose-native bench lock clean
 
 help: ## what can be done here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -51,6 +51,9 @@ compose-native: setup ## docker-compose.yaml's services as processes of this mac
 
 bench: setup ## what a run costs against its floors (PART=requests for one part); the table of docs/PERFORMANCE.md
 	@PYTHONPATH=.:plugins $(BIN)/python -m tools.bench $(PART)
+
+test-resilience: setup ## the long tests of faults, crashes and concurrency (SEED=n: another first seed)
+	@$(BIN)/python -m pytest -q tests/resilience --long --seed $(or $(SEED),1)
 
 lock: setup ## write the locks anew from requirements*.txt
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \

@@ -34,6 +34,12 @@ if TYPE_CHECKING:
     from tools.mongod import Mongod
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("resilience")
+    group.addoption("--long", action="store_true", help="all of tests/resilience, not only its quick core")
+    group.addoption("--seed", type=int, default=1, help="the first seed of what is random in tests/resilience")
+
+
 @pytest.fixture(scope="session")
 def mongod() -> Iterator[Mongod]:
     with running_mongod() as server:

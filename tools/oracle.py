@@ -108,9 +108,14 @@ def differences(
     """
     found: list[str] = []
     for each in expected:
-        found += [*_contracts(db, each), *_superseded(db, each.source), *_stats(db, each.source), *_rejected(db, each)]
+        found += [
+            *_contracts(db, each),
+            *superseded_wrongly(db, each.source),
+            *_stats(db, each.source),
+            *_rejected(db, each),
+        ]
         found += [*_job(db, each.source, now, done=done), *_runs(db, each.source)]
-    return [*found, *_buyers(db)]
+    return [*found, *wrong_buyers(db)]
 
 
 def _contracts(db: Database[dict[str, Any]], expected: Expected) -> Iterator[str]:
@@ -130,7 +135,7 @@ def _contracts(db: Database[dict[str, Any]], expected: Expected) -> Iterator[str
         yield f"missing: {name} {notice_id} of {expected.contracts[notice_id]['publishedDate']}"
 
 
-def _superseded(db: Database[dict[str, Any]], source: str) -> Iterator[str]:
+def superseded_wrongly(db: Database[dict[str, Any]], source: str) -> Iterator[str]:
     """Say which contracts of a source do not stand to one another as all of them together tell."""
     stored = list(db["contracts"].find({"source": source}, [*FACTS, "isLatest", "supersededBy"]))
     expected = lineage(stored)
@@ -209,7 +214,7 @@ def _runs(db: Database[dict[str, Any]], source: str) -> Iterator[str]:
         yield f"{source}: totalFetched is {job.get('totalFetched')}, and its runs fetched {sums['fetched']}"
 
 
-def _buyers(db: Database[dict[str, Any]]) -> Iterator[str]:
+def wrong_buyers(db: Database[dict[str, Any]]) -> Iterator[str]:
     """Say which contracts do not hang on the buyer all contracts of its name tell, and which counts are not theirs."""
     contracts = list(db["contracts"].find({}, ("noticeId", "buyerName", "buyerOrg", "buyerKey", "buyerId")))
     published: defaultdict[str | None, set[str | None]] = defaultdict(set)

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 # After this many runs in a row that could not get past a window: read it in halves; set it aside if it has none.
 FAILURES_BEFORE_HALVING = 2
 FAILURES_BEFORE_SETTING_ASIDE = 2
-# A server's clock that is further off than this is no clock (a cache, a proxy), and is not believed.
+# Of two clocks further apart than this, one is wrong, and which cannot be told.
 LARGEST_CLOCK_DIFFERENCE = timedelta(days=1)
 WORTH_SAYING = timedelta(minutes=1)
 
@@ -113,13 +113,13 @@ def process_sync_job(
     try:
         run.read_on(max_items_per_run)
     except EndRun as end:
-        return _finish(run, jobs, str(end), done=False)
+        return _finish(run, jobs, str(end), run.uncommitted(end.requests), done=False)
     except StopRun as failure:
         log.error("%s run failed: %s", source.title, failure)  # noqa: TRY400 - a traceback would hide the sentence
         jobs.mark_sync_error(str(failure), place=run.place, stuck=isinstance(failure, WindowTrouble))
-        jobs.end_run("failed", error=str(failure), watermark=run.place.watermark)
+        jobs.end_run("failed", place=run.place, counts=run.uncommitted(failure.requests), error=str(failure))
         raise
-    return _finish(run, jobs, "done", done=True)
+    return _finish(run, jobs, "done", run.uncommitted(), done=True)
 
 
 def read_range(
@@ -150,10 +150,10 @@ def read_range(
     return RangeRead(run.counts, "done", run.place.watermark)
 
 
-def _finish(run: _Run, jobs: SyncJobs, outcome: str, *, done: bool) -> SyncResult:
+def _finish(run: _Run, jobs: SyncJobs, outcome: str, in_vain: Counter[str], *, done: bool) -> SyncResult:
     transition = jobs.mark_sync_complete() if done else False
-    record = jobs.end_run(outcome, watermark=run.place.watermark)
-    counts = run.counts
+    record = jobs.end_run(outcome, place=run.place, counts=in_vain)
+    counts = run.counts + in_vain
     log.info(
         "%s run ended (%s): %s; everything up to %s UTC is in%s",
         run.source.title,
@@ -220,7 +220,7 @@ class _Run:
         except ReadAgain as doubt:
             self._read_again(doubt, page=None)
             return
-        self._heed_the_servers_clock(page.served_at)
+        self._heed_the_servers_clock(page)
         if cursor is not None:
             self.seen.add(cursor)
         end = PageEnd(len(page.releases), page.next_cursor, page.doubt, self.source.numbers(page.releases))
@@ -261,7 +261,6 @@ class _Run:
         log.error("window %s is set aside as suspect: %s", window_said(window), doubt)
         broken = [Rejection(doubt.body, f"undecodable page: {doubt}")] if doubt.body else []
         self._commit(page, close(self.source, self.place), broken, Suspect(window, str(doubt)), doubt.requests)
-        self.job = replace(self.job, failures=0)
 
     def _commit(
         self,
@@ -279,17 +278,21 @@ class _Run:
             except RejectedRelease as rejected:
                 log.warning("release rejected (kept in rejectedReleases): %s", rejected)
                 rejections.append(Rejection(release, str(rejected)))
-        counts = Counter(pages=1, requests=requests, windows=int(place.window is None))
-        if page:
-            counts.update(bytes=page.size, requests=page.requests)
-        counts["waitedSeconds"] = round(self.patience.waited) - self.counts["waitedSeconds"]
+        counts = self.uncommitted(page.requests if page else requests)
+        counts.update(pages=1, windows=int(place.window is None), bytes=page.size if page else 0)
         counts = self.store.commit_page(contracts, rejections, place, counts=counts, window=window, suspect=suspect)
         if place.lossy and not self.place.lossy:
             longest = self.source.believed_span
             log.error("%s hid releases in a long window: none over %s is asked for again", self.source.title, longest)
+        if place.window is None:
+            self.job = replace(self.job, failures=0)  # as the commit has set it
         self.place = place
         self.counts.update(counts)
         self._say(window, counts)
+
+    def uncommitted(self, requests: int = 0) -> Counter[str]:
+        """Count what no commit has counted yet: these `requests`, and the seconds waited since the last one."""
+        return Counter(requests=requests, waitedSeconds=round(self.patience.waited) - self.counts["waitedSeconds"])
 
     def _say(self, window: Window, counts: Counter[str]) -> None:
         log.info(
@@ -309,14 +312,23 @@ class _Run:
         share = (self.place.watermark - self.job.backfill_start).total_seconds() / whole
         return f"; {'backfill' if self.job.backfilling else self.job.mode} {share:.1%}"
 
-    def _heed_the_servers_clock(self, served_at: datetime | None) -> None:
-        """Let the ceiling be no later than the server's own time, whose notices are all that can have been listed."""
+    def _heed_the_servers_clock(self, page: FetchPageResult) -> None:
+        """Let the ceiling be no later than the server's own time, whose notices are all that can have been listed.
+
+        :raises StopRun: this machine's clock is days ahead: a watermark by it would hide what is published until then
+        """
+        served_at = page.served_at
         if served_at is None:
             return
         ahead = self.clock.now() - served_at
-        if abs(ahead) > LARGEST_CLOCK_DIFFERENCE:
-            log.warning("the server's clock says %s UTC, which is not believed", f"{served_at:%Y-%m-%d %H:%M:%S}")
-            return
+        if ahead > LARGEST_CLOCK_DIFFERENCE:
+            stop = StopRun(
+                f"{self.source.title}: this machine's clock says {self.clock.now():%Y-%m-%d %H:%M:%S} UTC and the "
+                f"server's {served_at:%Y-%m-%d %H:%M:%S}; expected less than a day between them. Correct this "
+                "machine's clock, or look for a proxy that gives out old answers; nothing of the page was written"
+            )
+            stop.requests = page.requests
+            raise stop
         if served_at < self.ceiling:
             if ahead > WORTH_SAYING:
                 log.warning(

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema, RequestException, SSLError
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+from urllib3.exceptions import HTTPError
 
 from tender_sync.decoding import BrokenPackage, NotAPackage, decode_package
 from tender_sync.errors import FixSetup, ReadAgain, StopRun, TenderSyncError, WindowTrouble
@@ -146,14 +147,16 @@ class Feed:
             raise FixSetup(
                 self._message(f"{error}; expected an https address with a valid certificate", request)
             ) from None
-        except RequestException as error:
-            failure = WindowTrouble if isinstance(error, TimeoutError) or "timed out" in str(error) else StopRun
+        except (RequestException, HTTPError) as error:
+            # A server that was reached and stays silent may be busy with too large a window.
+            failure = WindowTrouble if "Read timed out" in str(error) else StopRun
             reason = f"no answer ({type(error).__name__}: {error})"
             raise _Failed(failure(self._message(reason, request))) from None
 
     def _body(self, response: Response) -> bytes:
         began, body = self._clock.now(), bytearray()
-        for chunk in response.iter_content(2**16):
+        # read1 returns what has come; iter_content would wait for all of its chunk, for hours where it comes in drops.
+        while chunk := response.raw.read1(2**16, decode_content=True):
             body += chunk
             seconds = (self._clock.now() - began).total_seconds()
             if seconds > BODY_SECONDS or len(body) > BODY_BYTES:
@@ -184,9 +187,8 @@ class Feed:
         link = links.get("next") if isinstance(links, dict) else links
         if link is None or link == "":
             return None, None
-        if not isinstance(link, str):
-            return None, f"the next link is no text but {link!r:.80}"
-        parts = urlsplit(link)
+        if not isinstance(link, str) or (parts := _address(link)) is None:
+            return None, f"the next link is no address but {link!a:.80}"
         # Only the query is ever used, so the public address is as good as the one the connection names.
         hosts = {urlsplit(self._hook.base_url).netloc, urlsplit(self._source.base_url).netloc}
         if parts.netloc not in hosts or not parts.path.endswith(self._source.path):
@@ -232,9 +234,17 @@ def _retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
 
 
+def _address(text: str) -> SplitResult | None:
+    """Split an address; None where it is none (RFC 3986 knows ASCII only, and halves of IPv6 addresses raise)."""
+    try:
+        return urlsplit(text) if text.isascii() else None
+    except ValueError:
+        return None
+
+
 def _http_date(value: str | None) -> datetime | None:
     try:
         moment = parsedate_to_datetime(value or "")
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -15,6 +15,7 @@ from tender_sync.windows import Doubt, Place, Window, whole_second
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Mapping
 
     from pymongo.client_session import ClientSession
     from pymongo.database import Database
@@ -279,15 +280,35 @@ class SyncJobs:
         changes = {"$push": {"suspectWindows": {"$each": [suspect], "$slice": -SUSPECTS_KEPT}}}
         self._jobs.update_one(self._mine, changes, session=session)
 
-    def end_run(self, outcome: str, **facts: Any) -> dict[str, Any]:
-        """Close the run's record with `outcome` (one word) and `facts`, give the lease back, return the record."""
-        self._jobs.update_one(self._mine, {"$set": {"lease": None, "updatedAt": self._clock.now()}})
-        ended: dict[str, Any] | None = self._runs.find_one_and_update(
-            {"_id": self._token},
-            {"$set": {"endedAt": self._clock.now(), "outcome": outcome, **facts}},
-            return_document=ReturnDocument.AFTER,
-        )
-        return ended or {}
+    def end_run(
+        self, outcome: str, *, place: Place | None = None, counts: Mapping[str, int] | None = None, **facts: Any
+    ) -> dict[str, Any]:
+        """Close the run's record with `outcome` and `facts`, give the lease back, return the record.
+
+        `place` may have a window just opened: kept, or a budget smaller than the look-back would never come past it.
+        `counts` are those of no page (requests made in vain); job and record get them together or not at all.
+        """
+        now, counts = self._clock.now(), counts or {}
+        job = {"lease": None, "updatedAt": now}
+        if place is not None:
+            job |= _place_fields(place)
+            facts["watermark"] = place.watermark
+
+        def write(session: ClientSession) -> dict[str, Any] | None:
+            totals = {f"totals.{name}": count for name, count in counts.items()}
+            held = self._jobs.update_one(self._mine, {"$set": job, "$inc": totals}, session=session).matched_count
+            return self._runs.find_one_and_update(
+                {"_id": self._token},
+                {
+                    "$set": {"endedAt": now, "outcome": outcome, **facts},
+                    "$inc": dict(counts) if held else {},
+                },
+                return_document=ReturnDocument.AFTER,
+                session=session,
+            )
+
+        with self._jobs.database.client.start_session() as session:
+            return session.with_transaction(write) or {}
 
 
 def read_job(db: Database[dict[str, Any]], source: Source) -> SyncJob | None:

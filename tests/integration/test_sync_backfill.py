@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
-import pytest
+from datetime import datetime, timedelta
 
 from tests.integration.oracle import problems
 from tests.integration.world import LEEDS, dump, forget, notices, release
-from tools.ocds_server import CONTRACTS_FINDER, Publication
+from tools.ocds_server import CONTRACTS_FINDER
 
 
 def test_backfill_with_one_page_a_run_ends_complete(world):
@@ -156,25 +154,6 @@ def test_rejected_release_that_can_be_mapped_later_leaves_the_rejected(empty_wor
     world.run()
     assert world.contract("000001-2026")
     assert world.db.rejectedReleases.count_documents({}) == 0
-
-
-@pytest.mark.parametrize(
-    "change",
-    [datetime(2026, 10, 25, 1, tzinfo=UTC), datetime(2026, 3, 29, 1, tzinfo=UTC)],
-    ids=["autumn", "spring"],
-)
-def test_no_notice_is_lost_when_the_clocks_change(source, make_world, change):
-    """In autumn an hour of London time happens twice, in spring one never happens."""
-    start, now = change - timedelta(hours=7), change + timedelta(hours=7)
-    minutes = range(0, 14 * 60, 12)
-    published = [
-        Publication(source.name, release(f"{minute:06d}-2026", date=start + timedelta(minutes=minute)))
-        for minute in minutes
-    ]
-    world = make_world(source, published, now=now)
-    world.run_until_done(max_items=1)
-    assert problems(world) == []
-    assert world.db.contracts.count_documents({}) == len(minutes)
 
 
 def test_contracts_finder_may_read_its_times_in_either_clock(source, make_world):

@@ -9,9 +9,12 @@ from email.utils import format_datetime
 
 import pytest
 import requests
+from hypothesis import example, given
+from hypothesis import strategies as st
+from urllib3 import HTTPResponse
 
 from tender_sync.errors import FixSetup, ReadAgain, StopRun, WindowTrouble
-from tender_sync.feed import TRIES, Feed
+from tender_sync.feed import LONGEST_RETRY_AFTER, TRIES, Feed
 from tender_sync.sources import CONTRACTS_FINDER, FIND_A_TENDER, SOURCES
 from tender_sync.windows import Window, first_query
 from tests.simulated import SimulatedClock
@@ -26,7 +29,7 @@ def answer(status=200, body=b'{"releases": []}', **headers):
     response.status_code = status
     response.reason = "Reason"
     response.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
-    response.raw = io.BytesIO(body)
+    response.raw = HTTPResponse(io.BytesIO(body), preload_content=False)
     response.url = "http://api.test/"
     return response
 
@@ -126,6 +129,9 @@ def test_the_public_host_in_a_link_is_as_good_as_the_connections(source):
         lambda link: link.replace("cursor=", "other="),
         lambda link: f"{link}&cursor=second",
         lambda link: [link],
+        lambda _: "http://[api.test/",
+        lambda link: link.replace("abc", "ab\ud800"),
+        lambda link: link.replace("abc", "é"),
     ],
 )
 def test_a_link_that_leads_elsewhere_is_doubted_and_never_followed(source, spoil):
@@ -173,6 +179,17 @@ def test_a_date_in_retry_after_is_read_by_the_servers_own_clock():
     assert pace.held_off == [42]
 
 
+DATE_LIKE = r"Mon, \d{1,12} (Jan|Xxx) \d{1,12} \d{1,3}:\d\d:\d\d ([A-Z]{1,3}|[+-]\d{4,6})"
+
+
+@example("Mon, 05 Jan 99999999999 12:00:00 GMT")
+@given(st.text() | st.from_regex(DATE_LIKE))
+def test_odd_dates_in_headers_are_no_dates(value):
+    dates = {"Date": NOON, "Retry_After": value}
+    _, _, pace = fetch(FIND_A_TENDER, answer(503, **dates), answer(Date=value.strip()))
+    assert 0 <= pace.held_off[0] <= LONGEST_RETRY_AFTER
+
+
 def test_a_403_means_five_minutes_at_contracts_finder_only():
     _, _, pace = fetch(CONTRACTS_FINDER, answer(403, b"<html>"), page())
     assert pace.held_off == [300]
@@ -197,7 +214,7 @@ def test_a_lasting_failure_ends_after_the_last_try(source, failure, ends_as):
     failures = (
         [failure] * TRIES
         if isinstance(failure, Exception)
-        else [answer(failure.status_code, failure.raw.getvalue()) for _ in range(TRIES)]
+        else [answer(failure.status_code, failure.raw.data) for _ in range(TRIES)]
     )
     with pytest.raises(ends_as) as caught:
         fetch(source, *failures)
