@@ -69,7 +69,8 @@ class Buyers:
         for key in sorted(keys - known.keys()):
             adopted = self._adoptable(key, held, keys, session)
             if adopted:
-                self._buyers.update_one({"_id": adopted}, {"$set": {"orgId": key}}, session=session)
+                renamed = {"$set": {"orgId": key, "updatedAt": self._clock.now()}}
+                self._buyers.update_one({"_id": adopted}, renamed, session=session)
                 known[key] = adopted
         created = self.auto_extract_buyers([each for each in held if each.org_id not in known], session)
         if created:

@@ -166,6 +166,24 @@ def test_correction_of_the_buyer_does_not_turn_one_organisation_into_another(wri
     assert world_db.buyers.find_one({"score": 7})["orgId"] == PPON
 
 
+def test_correction_of_a_contract_from_before_there_was_a_buyer_key_does_not_either(writer, world_db):
+    writer.commit(notice("1", PPON))
+    world_db.contracts.update_many({}, {"$unset": {"buyerKey": 1}})
+    world_db.buyers.update_one({}, {"$set": {"score": 7}})
+    writer.commit(notice("1", OTHER_PPON, "Darlington Borough Council", hour=1))
+    assert world_db.buyers.find_one({"score": 7})["orgId"] == PPON
+
+
+def test_buyer_whose_contracts_part_goes_with_none_of_them(writer, world_db):
+    """Its own id is gone at the same time as the others turn out to be of two organisations."""
+    writer.commit(notice("1", PPON), notice("2", LAE), notice("3", "GB-FTS-1"))
+    world_db.buyers.update_one({}, {"$set": {"score": 7}})
+    writer.commit(notice("1", PPON, "Durham CC", hour=1), notice("4", "GB-LAE-2"))
+    assert owned(world_db) == {PPON: 1, LAE: 1, "GB-LAE-2": 1, "durham-county-council": 1}
+    writer.commit(notice("1", "GB-COH-1", "Durham Homes", hour=2))
+    assert world_db.buyers.find_one({"score": 7})["orgId"] == PPON
+
+
 def test_buyer_under_an_id_of_one_registration_is_adopted(writer, world_db):
     """As databases have it that were filled before names counted."""
     writer.commit(notice("1", "GB-FTS-7833"), notice("2", "GB-FTS-7833"))
