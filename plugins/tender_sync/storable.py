@@ -59,6 +59,8 @@ def ensure_fits(document: Mapping[str, Any]) -> None:
 
 
 def _copy(value: object, level: int) -> Any:
+    if isinstance(value, str):  # first, because most values are
+        return _valid_text(value)
     if isinstance(value, dict | list):
         if level == MAX_LEVELS:  # also what keeps this recursion short on hostile input
             raise RejectedRelease(
@@ -68,8 +70,6 @@ def _copy(value: object, level: int) -> Any:
         if isinstance(value, list):
             return [_copy(element, level + 1) for element in value]
         return _copy_object(value, level)
-    if isinstance(value, str):
-        return _valid_text(value)
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     if isinstance(value, int) and value not in _INT64:
@@ -78,6 +78,8 @@ def _copy(value: object, level: int) -> Any:
 
 
 def _copy_object(value: Mapping[Any, object], level: int) -> dict[str, Any]:
+    if all(type(key) is str and key.isascii() and "\0" not in key for key in value):
+        return {key: _copy(element, level + 1) for key, element in value.items()}
     names = {key: _valid_key(key) for key in value}
     taken = {key for key, name in names.items() if name == key}
     for key in sorted(names.keys() - taken, key=str):  # sorted: the order of keys must not decide what they become

@@ -11,7 +11,14 @@ from tools.bench.figures import keep, table
 from tools.options import ROOT
 
 # Each in a module of its own that brings `measure`; in the order of docs/PERFORMANCE.md.
-PARTS = {"requests": "walks", "pace": "pacing"}
+PARTS = {
+    "requests": "walks",
+    "pace": "pacing",
+    "pipeline": "pipeline",
+    "flat": "flat",
+    "start": "start",
+    "disk": "disk",
+}
 RESULTS = ROOT / ".local" / "bench.json"
 
 

@@ -1,0 +1,122 @@
+"""Pipeline: releases a second from the server to the commit, pace off, against raw writes and against reading alone."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+from urllib.parse import urlsplit
+
+import bson
+from pymongo import UpdateOne
+
+from tender_sync.decoding import decode_package
+from tender_sync.engine import process_sync_job
+from tender_sync.feed import Feed
+from tender_sync.ocds import map_ocds_to_contract
+from tender_sync.pace import Pace
+from tender_sync.sources import FIND_A_TENDER
+from tender_sync.windows import Window, first_query
+from tools.bench.figures import ROUNDS, Figure, median_of, timed
+from tools.bench.rig import CLOCK, END, START, endless, fresh_database, holder, mongo, ocds_server, ready_documents
+from tools.bench.stand_ins import MemoryJobs, MemoryStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from airflow.providers.http.hooks.http import HttpHook
+    from pymongo.database import Database
+
+PART = "pipeline"
+_BATCH = 100
+SOURCE = FIND_A_TENDER
+
+
+def measure() -> Iterator[Figure]:
+    """Measure the floors and the whole in turn, round by round; then what a page spends its time on."""
+    with mongo() as client, ocds_server() as hook:
+        documents = ready_documents(SOURCE)
+        seconds: dict[str, list[float]] = {"write": [], "read": [], "whole": []}
+        for _ in range(ROUNDS):
+            db = fresh_database(client)
+            seconds["write"].append(timed(lambda: _write(db, documents)))  # noqa: B023 - called at once
+            seconds["read"].append(timed(lambda: _read(db, hook)))  # noqa: B023
+            seconds["whole"].append(timed(lambda: _whole(db, hook)))  # noqa: B023
+            stored = db["contracts"].count_documents({})
+            if stored != len(documents):
+                raise SystemExit(f"the pipeline stored {stored} contracts of {len(documents)}: its speed means nothing")
+        write, read, whole = (len(documents) / median_of(each) for each in seconds.values())
+        yield Figure(PART, "raw bulk_write of ready documents, the same indexes", write, "releases/s", note="floor (a)")
+        yield Figure(PART, "fetching and parsing alone", read, "releases/s", note="floor (b)")
+        yield Figure(PART, "server to committed", whole, "releases/s")
+        yield Figure(PART, "of the slower floor, as if all overlapped", whole / min(write, read), "", ">= 0.8")
+        yield Figure(PART, "of both floors one after the other", whole * (1 / write + 1 / read))
+        page = _BATCH / whole
+        yield Figure(PART, "of a page's slot of the pace, spent on it", page / SOURCE.pace, "", "", f"{page:.3f} s")
+        yield from _split(fresh_database(client), hook)
+
+
+def _write(db: Database[dict[str, Any]], documents: list[dict[str, Any]]) -> None:
+    """Upsert ready documents as fast as MongoDB takes them, then empty the collection again."""
+    for first in range(0, len(documents), _BATCH):
+        upserts = [
+            UpdateOne({"source": each["source"], "noticeId": each["noticeId"]}, {"$set": each}, upsert=True)
+            for each in documents[first : first + _BATCH]
+        ]
+        db["contracts"].bulk_write(upserts, ordered=False)
+
+
+def _read(db: Database[dict[str, Any]], hook: HttpHook) -> None:
+    jobs: Any = MemoryJobs(SOURCE)
+    store: Any = MemoryStore(jobs)
+    with patch("tender_sync.engine.map_ocds_to_contract", lambda release, _: {"noticeId": release["id"]}):
+        _run(db, hook, jobs, store)
+
+
+def _whole(db: Database[dict[str, Any]], hook: HttpHook) -> None:
+    db["contracts"].delete_many({})
+    _run(db, hook, *holder(db, SOURCE))
+
+
+def _run(db: Database[dict[str, Any]], hook: HttpHook, jobs: Any, store: Any) -> None:
+    logging.getLogger("airflow").setLevel(logging.ERROR)
+    patience = endless(jobs)
+    feed = Feed(SOURCE, hook, Pace(db, SOURCE.name, 0.0, patience), CLOCK)
+    process_sync_job(
+        SOURCE,
+        fetch_page=feed.fetch_page,
+        jobs=jobs,
+        store=store,
+        patience=patience,
+        clock=CLOCK,
+        backfill_start=START,
+    )
+
+
+def _split(db: Database[dict[str, Any]], hook: HttpHook) -> Iterator[Figure]:
+    """Walk all notices page by page, by hand, and time each step in CPU seconds of this process."""
+    jobs, store = holder(db, SOURCE)
+    place, window = jobs.get_or_create_sync_job(START).place, Window(START, END)
+    spent: Counter[str] = Counter()
+    count, query = 0, first_query(SOURCE, window)
+
+    def step(name: str, work: Callable[[], Any]) -> Any:
+        began = time.process_time()
+        done = work()
+        spent[name] += time.process_time() - began  # type: ignore[assignment]
+        return done
+
+    while query:
+        asked = f"{SOURCE.path}?{query}"
+        body = step("fetch", lambda: hook.run(asked, extra_options={"check_response": False}).content)  # noqa: B023
+        package = step("decode", lambda: decode_package(body))  # noqa: B023
+        contracts = step("map", lambda: [map_ocds_to_contract(each, SOURCE.name) for each in package["releases"]])  # noqa: B023
+        step("encode", lambda: [bson.encode(contract) for contract in contracts])  # noqa: B023
+        step("write", lambda: store.commit_page(contracts, [], place, counts=Counter(), window=window))  # noqa: B023
+        count += len(contracts)
+        query = urlsplit(package.get("links", {}).get("next", "")).query
+    spent["write"] -= spent["encode"]
+    for name, seconds in spent.items():
+        yield Figure(PART, f"CPU for 10,000 releases: {name}", seconds * 10_000 / count, "s")

@@ -1,0 +1,122 @@
+"""The real things a part measures on: a mongod of its own, the OCDS server as a process of its own, ready documents."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.http.hooks.http import HttpHook
+from bson.codec_options import CodecOptions
+from pymongo import MongoClient
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from tender_sync.buyers import org_id
+from tender_sync.jobs import SyncJobs
+from tender_sync.mongo import CLIENT_DEFAULTS
+from tender_sync.ocds import map_ocds_to_contract
+from tender_sync.patience import Patience
+from tender_sync.schema import ensure_schema
+from tender_sync.sources import FIND_A_TENDER
+from tender_sync.store import Store
+from tools.mongod import running_mongod
+from tools.ocds_server import generate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pymongo.database import Database
+
+    from tender_sync.sources import Source
+
+START, END = datetime(2026, 6, 1, tzinfo=UTC), datetime(2026, 6, 4, tzinfo=UTC)
+PER_DAY = 1000.0
+
+
+class StandingClock:
+    """A clock that stands at the end of the generated notices; nobody waits for anything."""
+
+    def now(self) -> datetime:
+        """Return that moment."""
+        return END
+
+    def sleep(self, seconds: float) -> None:
+        """Pass no time."""
+
+
+CLOCK = StandingClock()
+
+
+@contextmanager
+def mongo() -> Iterator[MongoClient[dict[str, Any]]]:
+    """Run a mongod, connected to as the package connects."""
+    options: dict[str, Any] = {**CLIENT_DEFAULTS, "tz_aware": True}
+    with running_mongod() as server, MongoClient[dict[str, Any]](server.uri, **options) as client:
+        yield client
+
+
+def fresh_database(client: MongoClient[dict[str, Any]], name: str = "bench") -> Database[dict[str, Any]]:
+    """Return an empty database with the package's collections and indexes."""
+    client.drop_database(name)
+    db = client.get_database(
+        name,
+        codec_options=CodecOptions(tz_aware=True),
+        read_concern=ReadConcern("majority"),
+        write_concern=WriteConcern("majority"),
+    )
+    ensure_schema(db)
+    return db
+
+
+def holder(db: Database[dict[str, Any]], source: Source) -> tuple[SyncJobs, Store]:
+    """Return the source's job and store, as one run holds them."""
+    jobs = SyncJobs(db, source, CLOCK, owner="bench")
+    return jobs, Store(db, source, jobs, CLOCK)
+
+
+def endless(jobs: Any) -> Patience:
+    """Return patience without an end."""
+    return Patience(CLOCK, datetime.max.replace(tzinfo=UTC), renew=jobs.renew, stopping=lambda: False)
+
+
+@contextmanager
+def ocds_server() -> Iterator[HttpHook]:
+    """Serve generated notices from another process; yields the hook to ask for them."""
+    with tempfile.TemporaryDirectory(prefix="tender-bench-") as folder:
+        ready = Path(folder, "ready")
+        command = [sys.executable, "-m", "tools.ocds_server", "--ready-file", str(ready), "--per-day", str(PER_DAY)]
+        command += ["--start", START.isoformat(), "--end", END.isoformat()]
+        server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        try:
+            while not ready.exists():
+                time.sleep(0.05)
+            connection = {"conn_type": "http", "host": ready.read_text().strip()}
+            os.environ[f"AIRFLOW_CONN_{FIND_A_TENDER.http_conn_id.upper()}"] = json.dumps(connection)
+            hook = HttpHook(method="GET", http_conn_id=FIND_A_TENDER.http_conn_id)
+            hook.get_conn()
+            yield hook
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def releases(source: Source) -> list[dict[str, Any]]:
+    """Return the notices the server serves."""
+    return [each.release for each in generate(1, START, END, PER_DAY, sources=[source.name])]
+
+
+def ready_documents(source: Source) -> list[dict[str, Any]]:
+    """Return them as documents of `contracts`, all of one buyer each."""
+    documents: list[dict[str, Any]] = []
+    for release in releases(source):
+        contract = map_ocds_to_contract(release, source.name)
+        documents.append({**contract, "buyerId": org_id(contract), "createdAt": END, "updatedAt": END})
+    return documents
