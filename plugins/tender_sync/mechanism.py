@@ -75,7 +75,7 @@ def _published(release: Mapping[str, Any]) -> Mechanism | None:
         return "dps"
     if _uses(release, "FrameworkAgreement"):
         return "framework"
-    related = {name.lower() for name in texts(release, "relatedProcesses", "relationship")}
+    related = {name.lower() for key in ("relationship", "id") for name in texts(release, "relatedProcesses", key)}
     if any("dynamic" in name for name in related):
         return "call_off_dps"
     return "call_off_framework" if "framework" in related else None

@@ -51,6 +51,10 @@ CASES = {
     "a framework that refers to the one before": (release(related="framework", **DESCRIBED, **FLAG), "framework"),
     "called off, by the related process": (release(related="framework", **DESCRIBED), "call_off_framework"),
     "called off from a market, by the related process": (release(related="dynamicMarket", **DESCRIBED), "call_off_dps"),
+    "called off from a market, by the related process's id": (
+        {**release(related="framework", **DESCRIBED), "relatedProcesses": [{"id": "dynamicMarket"}]},
+        "call_off_dps",
+    ),
     "related in another way": (release(related="planning", **DESCRIBED), "standard"),
     "old rules, a DPS set up": (release(**DESCRIBED, **DPS_FLAG), "dps"),
     "old rules, awarded within a DPS": (award("Bus services", **DPS_FLAG, **OLD), "call_off_dps"),
