@@ -26,7 +26,7 @@ def main() -> None:
     """Print the figures, then every case behind them."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("folder", type=Path, help="releases as JSON files, at any depth")
-    contracts = list(_contracts(parser.parse_args().folder))
+    contracts = list(mapped(parser.parse_args().folder))
     published: defaultdict[str | None, set[str | None]] = defaultdict(set)
     for contract in contracts:
         published[_name(contract)].add(contract["buyerOrg"])
@@ -51,7 +51,8 @@ def main() -> None:
         print(f"    {name}: {', '.join(sorted(map(str, registers)))}")
 
 
-def _contracts(folder: Path) -> Iterator[MappedContract]:
+def mapped(folder: Path) -> Iterator[MappedContract]:
+    """Map the releases in a folder; what cannot be mapped is passed over."""
     for publication in load(folder):
         try:
             yield map_ocds_to_contract(publication.release, publication.source)

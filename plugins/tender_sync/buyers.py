@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from slugify import slugify as _slugify
@@ -55,6 +56,7 @@ def slugify(name: str) -> str:
     return _slugify(name) or f"org-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:12]}"
 
 
+@lru_cache(maxsize=4096)
 def name_key(name: str) -> str | None:
     """Return what the spellings of a name have in common; None for no name.
 

@@ -1,0 +1,53 @@
+"""Which real notices supersede which: `PYTHONPATH=plugins python -m tools.lineage FOLDER` (see docs/LINEAGE.md).
+
+Prints what a list of live tenders shows with and without `isLatest`, then every procurement of several notices.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tender_sync.lineage import lineage
+from tender_sync.notices import tags
+from tools.identity import mapped
+
+if TYPE_CHECKING:
+    from tender_sync.ocds import MappedContract
+
+
+def main() -> None:
+    """Print the figures of both sources."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("folder", type=Path, help="releases as JSON files, at any depth")
+    by_source: defaultdict[str, list[MappedContract]] = defaultdict(list)
+    for contract in mapped(parser.parse_args().folder):
+        by_source[contract["source"]].append(contract)
+    for source, contracts in by_source.items():
+        superseded_by = lineage(contracts)
+        replaced = [each for each in contracts if superseded_by[each["noticeId"]]]
+        open_ones = [each for each in contracts if each["status"] == "OPEN"]
+        live = [each for each in open_ones if each not in replaced]
+        print(f"{source}: {len(contracts)} notices, {len(replaced)} superseded")
+        print(f"  live list by status alone: {_repeated(open_ones)}; with isLatest: {_repeated(live)}")
+        families: defaultdict[str | None, list[MappedContract]] = defaultdict(list)
+        for contract in sorted(contracts, key=lambda each: (str(each["publishedDate"]), each["noticeId"])):
+            families[contract["ocid"]].append(contract)
+        for ocid, family in families.items():
+            if len(family) > 1:
+                print(f"  {ocid}: {family[0]['title'][:60]}")
+            for each in family if len(family) > 1 else ():
+                kind = f"{each['noticeType'] or each['regime'] or ''} {'+'.join(sorted(tags(each['rawData'])))}"
+                successor = superseded_by[each["noticeId"]] or "shown"
+                print(f"    {each['noticeId']} {kind.strip()} {each['status']} → {successor}")
+
+
+def _repeated(contracts: list[MappedContract]) -> str:
+    times = Counter(each["ocid"] for each in contracts)
+    return f"{len(contracts)} notices, {sum(n > 1 for n in times.values())} procurements more than once"
+
+
+if __name__ == "__main__":
+    main()
