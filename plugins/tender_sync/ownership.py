@@ -137,14 +137,14 @@ class Buyers:
         staying = {each.buyer_id for each in held if each.org_id == key and each.same_name and each.buyer_id}
         leaving = {each.buyer_id for each in held if each.org_id != key}
         for buyer_id in sorted(staying - leaving):
-            buyer = self._buyers.find_one({"_id": buyer_id}, {"orgId": 1}, session=session)
-            # Contracts stored before there was a buyerKey follow, and are moved on when they are mapped anew.
-            stranger = {"buyerId": buyer_id, "buyerKey": {"$nin": [*names, None]}}
-            if (
-                buyer
-                and buyer["orgId"] not in keys
-                and self._contracts.find_one(stranger, {"_id": 1}, session=session) is None
-            ):
+            buyer = self._buyers.find_one({"_id": buyer_id}, {"orgId": 1}, session=session) or {}
+            stranger: dict[str, Any] = {"$nin": names}
+            if not register_of(buyer.get("orgId")):
+                # Contracts stored before there was a buyerKey follow, and are moved on when they are mapped anew.
+                stranger["$exists"] = True
+            query = {"buyerId": buyer_id, "buyerKey": stranger}
+            met = self._contracts.find_one(query, {"_id": 1}, session=session)
+            if buyer and buyer["orgId"] not in keys and met is None:
                 return buyer_id
         return None
 

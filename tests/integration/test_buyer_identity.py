@@ -174,6 +174,12 @@ def test_correction_of_a_contract_from_before_there_was_a_buyer_key_does_not_eit
     assert world_db.buyers.find_one({"score": 7})["orgId"] == PPON
 
 
+def test_buyer_of_a_nameless_contract_stays_its_own(writer, world_db):
+    writer.commit(notice("1", PPON), notice("2", PPON, ""))
+    writer.commit(notice("1", OTHER_PPON, hour=1))
+    assert owned(world_db) == {PPON: 1, OTHER_PPON: 1}
+
+
 def test_buyer_whose_contracts_part_goes_with_none_of_them(writer, world_db):
     """Its own id is gone at the same time as the others turn out to be of two organisations."""
     writer.commit(notice("1", PPON), notice("2", LAE), notice("3", "GB-FTS-1"))
