@@ -45,7 +45,7 @@ def spoiled(draw):
     return golden["source"], release
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(spoiled())
 def test_a_spoiled_notice_is_a_contract_or_is_rejected(notice):
     source, release = notice

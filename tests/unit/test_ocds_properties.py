@@ -294,7 +294,7 @@ def backwards(value):
     return [backwards(element) for element in value] if isinstance(value, list) else value
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(release=releases, source=st.sampled_from(SOURCES))
 def test_any_json_is_a_contract_or_is_rejected(release, source):
     try:
@@ -307,7 +307,7 @@ def test_any_json_is_a_contract_or_is_rejected(release, source):
     assert contract["releaseHash"] == map_ocds_to_contract(backwards(release), source)["releaseHash"]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(any_json)
 def test_a_storable_copy_is_its_own_copy(value):
     copy = storable(value)
