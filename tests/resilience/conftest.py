@@ -12,12 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.dags.conftest import metadata
 from tests.integration.conftest import connect, make_world, prepared, source, world_db
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["connect", "make_world", "prepared", "source", "world_db"]  # pytest finds fixtures by being imported
+__all__ = [
+    "connect",
+    "make_world",
+    "metadata",
+    "prepared",
+    "source",
+    "world_db",
+]  # pytest finds fixtures by being imported
 
 
 @dataclass
@@ -37,6 +45,14 @@ _ALL = pytest.StashKey[list[Told]]()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_ALL] = []
+    config.addinivalue_line("markers", "long: too slow for the quick core (tests/resilience, --long)")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--long"):
+        long = [item for item in items if item.get_closest_marker("long")]
+        items[:] = [item for item in items if item not in long]
+        config.hook.pytest_deselected(items=long)
 
 
 @pytest.fixture
