@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pymongo import UpdateOne
 
 from tender_sync.buyers import name_key
+from tender_sync.dig import identifier
 from tender_sync.errors import RejectedRelease
 from tender_sync.lineage import FACTS, keys_of, lineage
 from tender_sync.ownership import Buyers
 from tender_sync.stats import FACETS, Stats
-from tender_sync.storable import storable
+from tender_sync.storable import MAX_BYTES, storable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -323,14 +324,13 @@ class Store:
 
     def _rejected_document(self, rejection: Rejection, window: Window) -> dict[str, Any]:
         raw, body = rejection.raw, _bytes(rejection.raw)
-        notice_id = raw.get("id") if isinstance(raw, dict) else None
         try:
-            kept = {"raw": storable(raw)} if not isinstance(raw, bytes) else {"rawZlib": zlib.compress(body)}
+            kept = {"raw": storable(raw)} if not isinstance(raw, bytes) else _compressed(body)
         except RejectedRelease:
-            kept = {"rawZlib": zlib.compress(body)}
+            kept = _compressed(body)
         return {
             "source": self._source.name,
-            "noticeId": str(notice_id) if isinstance(notice_id, str | int) else None,
+            "noticeId": _notice_id(raw),
             "reason": rejection.reason,
             "contentHash": hashlib.sha256(body).hexdigest(),
             "window": {"from": window.start, "to": window.end},
@@ -358,6 +358,22 @@ def _newest_of_each(contracts: Iterable[MappedContract], counts: Counter[str]) -
 
 def _version(contract: MappedContract) -> float:
     return contract["publishedDate"].timestamp() if contract["publishedDate"] else float("-inf")
+
+
+def _notice_id(raw: object) -> str | None:
+    """Return the id a contract of this release would have, if it has one."""
+    try:
+        return identifier(storable(raw["id"]))  # type: ignore[index]  # said by the except
+    except (KeyError, TypeError, RejectedRelease):
+        return None
+
+
+def _compressed(body: bytes) -> dict[str, Any]:
+    """Keep a body compressed, whole where a document can hold it; else its beginning, and what its length was."""
+    packed = zlib.compress(body)
+    if len(packed) <= MAX_BYTES:
+        return {"rawZlib": packed}
+    return {"rawZlib": zlib.compress(body[:MAX_BYTES]), "rawBytes": len(body)}
 
 
 def _bytes(raw: object) -> bytes:

@@ -1,4 +1,4 @@
-"""Notices of every kind with a few things wrong in them still become contracts that keep the promises."""
+"""Notices of every kind, and published ones where they are at hand, keep the promises with things wrong in them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from tender_sync.errors import RejectedRelease
 from tender_sync.ocds import map_ocds_to_contract
 from tests.invariants import assert_invariants
+from tests.unit.test_ocds_notices import FILES, releases_of
 from tools.golden import FOLDER
 
-GOLDEN = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.json"))}
+NOTICES = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.json"))]
+NOTICES += [{"source": source, "release": each} for path, source in FILES for each in releases_of(path)]
 NUMBERS = [0, -1, 1e300, 10**30, float("inf"), float("nan"), True, False]
 TEXTS = ["", " x ", "1e9999", "2026-01-01", "www.example.org", "cancelled", "active", "award", "UK14", "CELEX", "GBP"]
 SHAPES = ["{}", "[]", "[null]", '["a", "b"]', '{"1": {"id": "1"}}', '{"amount": 5, "currency": "USD"}']
@@ -30,9 +32,9 @@ def places(value):
 
 @st.composite
 def spoiled(draw):
-    """Draw a golden notice in which up to five values are left out, made odd, or stand where another should."""
-    golden = json.loads(json.dumps(GOLDEN[draw(st.sampled_from(sorted(GOLDEN)))]))
-    release = golden["release"]
+    """Draw a notice in which up to five values are left out, made odd, or stand where another should."""
+    notice = NOTICES[draw(st.integers(0, len(NOTICES) - 1))]
+    release = json.loads(json.dumps(notice["release"]))
     for _ in range(draw(st.integers(1, 5))):
         found = list(places(release))
         container, key = found[draw(st.integers(0, len(found) - 1))]
@@ -42,7 +44,7 @@ def spoiled(draw):
             del container[key]
         else:
             container[key] = json.loads(json.dumps(other[its_key])) if what == "another" else draw(odd)
-    return golden["source"], release
+    return notice["source"], release
 
 
 @settings(max_examples=300)
