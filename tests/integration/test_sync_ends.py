@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 import zlib
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
@@ -150,6 +152,17 @@ def test_page_for_people_with_status_200_fails_the_run_and_never_sets_anything_a
     assert world.run().done
     assert problems(world) == []
     assert world.db.rejectedReleases.count_documents({}) == 0
+
+
+def test_body_that_comes_in_drops_is_ended(world, monkeypatch):
+    """Each drop comes well within the time-out of a read; all of them together would take minutes."""
+    began, now = time.monotonic(), world.clock.now
+    monkeypatch.setattr(world.clock, "now", lambda: now() + timedelta(seconds=time.monotonic() - began))
+    monkeypatch.setattr("tender_sync.feed.BODY_SECONDS", 0.2)
+    world.server.faults.add("trickle", size=20, pause=0.05)
+    with pytest.raises(WindowTrouble, match=r"had not ended after \d+ bytes and"):
+        world.run()
+    assert time.monotonic() - began < 60
 
 
 def test_failing_window_is_halved_after_two_runs(world):

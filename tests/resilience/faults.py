@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from tender_sync.sources import SOURCES
 from tests.integration.world import ServerTime
 from tools.mongod import free_port
 from tools.ocds_server import CONTRACTS_FINDER, FIND_A_TENDER
@@ -63,7 +64,9 @@ class Fault:
             return "never met: windows are shorter"
         if self.stops is None:
             return "complete while it lasts"
-        return f"stops while it lasts (“{self.stops}”); complete after it"
+        wait = f", asks again after {self.waits} s" if self.waits else ""
+        at_once = " at once" if self.stops_at_once else ""
+        return f"stops{at_once}, “{self.stops}”{wait}; complete after it"
 
 
 class Served:
@@ -205,3 +208,12 @@ FAULTS = [
     Fault("this clock 3 days ahead", clock_off(days=3), "this machine's clock says", stops_at_once=True),
     Fault("this clock 3 days behind", clock_off(days=-3)),
 ]
+
+
+def table() -> str:
+    """Write the matrix as a table, for docs/RESILIENCE.md."""
+    lines = ["| fault | outcome |", "|---|---|"]
+    for fault in FAULTS:
+        at = f" ({SOURCES[fault.only].title})" if fault.only else ""
+        lines.append(f"| {fault.said}{at} | {fault.outcome} |")
+    return "\n".join(lines)
