@@ -38,7 +38,7 @@ class _Holding:
 
     @property
     def is_written(self) -> bool:
-        """Say whether the contract is about to be written anyway, rather than stored under the same name."""
+        """Say whether the contract is about to be written; the others are stored, and share a name with one that is."""
         return "_id" not in self.contract
 
 
@@ -87,13 +87,13 @@ class Buyers:
     ) -> list[_Holding]:
         """Return the contracts to be written and, of names that gain or lose a registered id by them, all others."""
         replaced = [stored[each["noticeId"]] for each in writes if each["noticeId"] in stored]
-        named, was_named = Counter(map(_named, writes)), Counter(map(_named, replaced))
-        before = {name: self._registered(name, session) for name, _ in (*named, *was_named) if name}
+        named, was_named = {_named(each) for each in writes}, {_named(each) for each in replaced}
+        before = {name: self._registered(name, session) for name, _ in named | was_named if name}
         after = {name: set(ids) for name, ids in before.items()}
         for name, published in named:
             if name and register_of(published):
                 after[name].add(published)
-        for name, published in was_named.keys() - named.keys():
+        for name, published in was_named - named:
             if name and not self._remains(name, published, replaced, session):
                 after[name].discard(published)
         held = []
@@ -109,8 +109,9 @@ class Buyers:
         return held
 
     def _registered(self, name: str, session: ClientSession) -> set[str | None]:
-        ids = self._contracts.distinct("buyerOrg", {"buyerKey": name}, session=session)
-        return {published for published in ids if register_of(published)}
+        # Grouped by the index alone, one key read an id; `distinct` would do the same, but not in a sharded cluster.
+        pipeline = [{"$match": {"buyerKey": name}}, {"$group": {"_id": "$buyerOrg"}}]
+        return {row["_id"] for row in self._contracts.aggregate(pipeline, session=session) if register_of(row["_id"])}
 
     def _remains(
         self, name: str, published: str | None, replaced: list[Mapping[str, Any]], session: ClientSession

@@ -163,7 +163,7 @@ class PowerCut(Exception):
     """Stands for whatever ends a process in the middle of a page."""
 
 
-CALLS = ("find", "find_one", "distinct", "bulk_write", "update_one", "delete_many")
+CALLS = ("find", "find_one", "aggregate", "bulk_write", "update_one", "delete_many")
 
 
 def cut_after(allowed: int, patched: pytest.MonkeyPatch) -> list[str]:
