@@ -18,9 +18,9 @@ from tools.processes import Stopped, become_worker, end_descendants
 from tools.stack import Failed, running_stack
 from tools.tour import settings
 
-# Six hours a window: 120 windows and more of Find a Tender, each at least a request, so that its backfill lasts a
-# minute and can be watched. Contracts Finder, whose windows grow, is done in seconds.
-DAYS, PER_DAY, PACE_SECONDS = 30, 60, 0.5
+# Six hours a window: 120 windows and more of Find a Tender, each at least a request, so that its backfill lasts
+# a minute and a half and can be watched. Contracts Finder, whose windows grow, needs twenty.
+DAYS, PER_DAY, PACE_SECONDS = 30, 60, 0.8
 USERS = {"anna": "admin", "vera": "viewer", "nora": ""}
 
 

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from selenium.webdriver import Chrome
     from selenium.webdriver.remote.webelement import WebElement
@@ -79,3 +81,42 @@ class Browser:
         ignored = (StaleElementReferenceException,)
         waiting = WebDriverWait(self.chrome, seconds, poll_frequency=0.2, ignored_exceptions=ignored)
         return waiting.until(look, f"waited {seconds:.0f} s in vain for {what}")
+
+
+class TriggerForm:
+    """Airflow's form to trigger a DAG, opened on the DAG's page."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        browser.chrome.switch_to.default_content()
+        browser.text("Trigger").click()
+        browser.text("Run Parameters")
+
+    def choose(self, mode: str) -> None:
+        field = self._browser.find("[role=dialog] input[role=combobox]")
+        field.send_keys(f"{mode}: ")
+        self._browser.until(lambda: field.get_attribute("aria-expanded") == "true", "the list of modes")
+        field.send_keys(Keys.ENTER)
+        chosen = self._browser.find("input[name=element_mode]")
+        self._browser.until(lambda: chosen.get_attribute("value") == mode, f"mode {mode} to be chosen")
+
+    def fill_in_day(self, label: str, day: datetime) -> None:
+        """Fill in a field of date and time: midnight of that day."""
+        path = f"//*[normalize-space(text())={label!r}]/following::*[@data-testid='datetime-input'][1]"
+        field = self._browser.chrome.find_element(By.XPATH, path)
+        field.click()
+        entry = self._browser.until(lambda: self._visible("input[placeholder='YYYY/MM/DD']"), "the calendar")
+        entry.send_keys(f"{day:%Y/%m/%d}")
+        self._browser.until(
+            lambda: f"{day:%b %d, %Y} 00:00" in field.text, f"{day:%Y-%m-%d} to be taken"
+        )
+        entry.send_keys(Keys.ESCAPE)
+        self._browser.until(lambda: not self._visible("input[placeholder='YYYY/MM/DD']"), "the calendar to close")
+
+    def trigger(self) -> None:
+        buttons = [each for each in self._browser.all("[role=dialog] button") if each.text.strip() == "Trigger"]
+        buttons[-1].click()
+        self._browser.until(lambda: "/runs/manual__" in self._browser.chrome.current_url, "the new run's page")
+
+    def _visible(self, selector: str) -> WebElement | None:
+        return next((each for each in self._browser.all(selector) if each.is_displayed()), None)

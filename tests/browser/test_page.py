@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from selenium.webdriver.common.by import By
+
+from tests.browser.pages import TriggerForm
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,6 +101,29 @@ def test_rejected_release_is_shown_raw_and_leads_to_its_dag(page, ui):
     page.until(
         lambda: page.chrome.current_url.startswith(f"{page.address}/dags/contracts_finder"), "Airflow's own page"
     )
+
+
+def test_replay_triggered_from_the_form_brings_back_what_was_lost(page, ui):
+    """A contract is lost; its day is read again by the form of the DAG the page leads to."""
+    page.until(lambda: page.fact(CF, "mode") == "syncing", "the end of the backfill", 180)
+    watermark = ui.db.syncJobs.find_one({"source": CF})["lastSyncedDate"]
+    lost = ui.db.contracts.find({"source": CF}).sort("publishedDate", 1).skip(500).next()
+    ui.db.contracts.delete_one({"_id": lost["_id"]})
+    day = lost["publishedDate"].replace(hour=0, minute=0, second=0, microsecond=0)
+    page.find(f'section[data-source="{CF}"] .head a').click()
+    form = TriggerForm(page)
+    form.choose("replay")
+    form.fill_in_day("From (UTC)", day)
+    form.fill_in_day("To (UTC)", day + timedelta(days=1))
+    form.trigger()
+    page.open_page()
+    page.until(lambda: page.fact(CF, "outcome") == "done\nreplay", "the replay's result", 120)
+    assert page.fact(CF, "created") == "1"
+    assert int(page.fact(CF, "unchanged")) > 0
+    assert ui.db.contracts.find_one({"noticeId": lost["noticeId"]}, {"_id": 0, "title": 1}) == {"title": lost["title"]}
+    run = ui.db.syncRuns.find_one({"source": CF, "mode": "replay"})
+    assert run["range"] == {"from": day, "to": day + timedelta(days=1)}
+    assert ui.db.syncJobs.find_one({"source": CF})["lastSyncedDate"] == watermark, "the source was not moved"
 
 
 def test_theme_follows_airflows_switch(page):
