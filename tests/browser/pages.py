@@ -107,9 +107,7 @@ class TriggerForm:
         field.click()
         entry = self._browser.until(lambda: self._visible("input[placeholder='YYYY/MM/DD']"), "the calendar")
         entry.send_keys(f"{day:%Y/%m/%d}")
-        self._browser.until(
-            lambda: f"{day:%b %d, %Y} 00:00" in field.text, f"{day:%Y-%m-%d} to be taken"
-        )
+        self._browser.until(lambda: f"{day:%b %d, %Y} 00:00" in field.text, f"{day:%Y-%m-%d} to be taken")
         entry.send_keys(Keys.ESCAPE)
         self._browser.until(lambda: not self._visible("input[placeholder='YYYY/MM/DD']"), "the calendar to close")
 

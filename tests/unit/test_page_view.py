@@ -195,26 +195,14 @@ def test_days_of_a_backfill_end_where_it_is():
     assert shown["days"][-1]["day"] == "2026-02-10"
 
 
-def test_audit_is_shown_by_its_numbers_and_its_lists_by_their_length():
-    audit = {
-        "source": FIND_A_TENDER.name,
-        "startedAt": NOW - HOUR,
-        "endedAt": NOW,
-        "from": NOW - 48 * HOUR,
-        "to": NOW,
-        "windowsChecked": 8,
-        "missing": 2,
-        "stale": ["a", "b", "c"],
-        "outcome": "repaired",
-    }
-    shown = view(job=SYNCING, audit=audit)["audit"]
-    assert {name: shown[name] for name in ("windowsChecked", "missing", "stale", "repaired")} == {
-        "windowsChecked": 8,
-        "missing": 2,
-        "stale": 3,
-        "repaired": 0,
-    }
-    assert (shown["outcome"], shown["endedAt"]) == ("repaired", "2026-06-05T15:00:00Z")
+def test_audit_is_shown_by_its_numbers_and_the_first_notices_it_found():
+    found = {"windowsChecked": 96, "missing": 2, "stale": 1, "repaired": 3}
+    audit = found | {"startedAt": NOW - HOUR, "endedAt": NOW, "from": NOW - 192 * HOUR, "to": NOW, "outcome": "done"}
+    shown = view(job=SYNCING, audit=audit | {"named": [f"{n}-2026" for n in range(50)]})["audit"]
+    assert {name: shown[name] for name in found} == found
+    assert (shown["outcome"], shown["from"]) == ("done", "2026-05-28T15:00:00Z")
+    assert (len(shown["named"]), shown["named"][0]) == (10, "0-2026")
+    assert view(audit=audit | {"endedAt": None, "outcome": None})["audit"]["outcome"] == "running"
 
 
 def test_rejected_releases_are_counted_up_to_a_bound():

@@ -24,13 +24,12 @@ if TYPE_CHECKING:
 
 REFRESH_SECONDS = 5
 DAYS_SHOWN = 90
-# The source is asked every hour: after this much, two runs in a row have brought nothing.
-STALE_AFTER = timedelta(hours=3)
 # Speeds are those of the runs of the last day.
 MEASURED_OVER = timedelta(days=1)
 # No run lasts longer; one that was killed is noticed later.
 LONGEST_RUN = timedelta(hours=1)
 RAW_SHOWN = 200_000
+NAMED_SHOWN = 10
 _SATURDAY = 5
 
 _RUN_COUNTS = ("fetched", "created", "updated", "unchanged", "rejected", "doubled", "requests", "pages", "windows")
@@ -73,7 +72,7 @@ def source_view(found: SourceDocuments, now: datetime) -> dict[str, Any]:
         "sentence": _sentence(source, job, backfilling=backfilling),
         "watermark": _iso(watermark),
         "watermarkAgeSeconds": watermark and (now - watermark).total_seconds(),
-        "stale": bool(not backfilling and watermark and now - watermark > STALE_AFTER),
+        "stale": bool(not backfilling and watermark and now - watermark > source.max_age),
         "window": _window(job.get("window")),
         "backfill": _backfill(source, job, found.runs, now) if backfilling and job else None,
         "totalFetched": job.get("totalFetched", 0),
@@ -208,20 +207,15 @@ def _suspect(suspect: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _audit(audit: Mapping[str, Any]) -> dict[str, Any]:
-    counts = ("windowsChecked", "missing", "stale", "repaired")
     return {
-        "startedAt": _iso(audit.get("startedAt")),
-        "endedAt": _iso(audit.get("endedAt")),
-        "from": _iso(audit.get("from")),
-        "to": _iso(audit.get("to")),
-        "outcome": str(audit.get("outcome") or "running"),
-        **{name: _count(audit.get(name)) for name in counts},
+        "startedAt": _iso(audit["startedAt"]),
+        "endedAt": _iso(audit["endedAt"]),
+        "from": _iso(audit["from"]),
+        "to": _iso(audit["to"]),
+        "outcome": str(audit["outcome"] or "running"),
+        "named": [str(notice_id) for notice_id in audit.get("named", [])[:NAMED_SHOWN]],
+        **{name: audit[name] for name in ("windowsChecked", "missing", "stale", "repaired")},
     }
-
-
-def _count(value: object) -> int:
-    """Return a number as it is, and of a list how many it holds."""
-    return len(value) if isinstance(value, list) else value if isinstance(value, int) else 0
 
 
 def _rejected(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -284,6 +278,5 @@ def _moment(text: str | None) -> datetime | None:
     return parse_moment(text, "syncJobs") if text else None
 
 
-def _iso(moment: datetime | str | None) -> str | None:
-    """Return a date as ISO 8601 in UTC; one that is text already stays as it is."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if isinstance(moment, datetime) else moment
+def _iso(moment: datetime | None) -> str | None:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None

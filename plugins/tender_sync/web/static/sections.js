@@ -112,7 +112,7 @@ function audit(found) {
     ["Missing", number(found.missing), "", found.missing ? "bad" : null],
     ["Stale", number(found.stale), "", found.stale ? "bad" : null],
     ["Repaired", number(found.repaired)],
-  ]));
+  ]), found.named.length ? el("p", { class: "quiet" }, `such as ${found.named.join(", ")}`) : null);
 }
 
 function rejected(source, page) {
@@ -126,6 +126,8 @@ function rejected(source, page) {
       page.openInAirflow(`dags/${encodeURIComponent(source.dagId)}`, "replay")));
   return el("div", { "data-fact": "rejected releases" },
     el("h3", {}, `Rejected releases: ${number(count)}${orMore ? " or more" : ""}`),
+    latest.length ? el("p", { class: "quiet" },
+      "To try all of them again, trigger the DAG in mode “replay rejected”; to read a range again, in mode “replay”.") : null,
     latest.length
       ? el("table", {}, el("thead", {}, el("tr", {}, ["notice", "reason", "met", ""].map((name) => el("th", {}, name)))),
         el("tbody", {}, latest.map(line)))
