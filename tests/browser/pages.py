@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
@@ -30,7 +30,7 @@ class Browser:
         self.chrome.get(self.address)
         self.find("input[name=username]").send_keys(name)
         self.find("input[name=password]").send_keys(f"{name}-password")
-        self.find("button[type=submit]").click()
+        self.click("button[type=submit]")
         self.until(lambda: "/auth/" not in self.chrome.current_url, "the login to end")
 
     def open_page(self) -> None:
@@ -44,6 +44,15 @@ class Browser:
     def find(self, selector: str) -> WebElement:
         return self.until(lambda: self.chrome.find_element(By.CSS_SELECTOR, selector), selector)
 
+    def click(self, selector: str) -> None:
+        """Click the first such element, and another one if it has just been replaced."""
+
+        def clicked() -> bool:
+            self.chrome.find_element(By.CSS_SELECTOR, selector).click()
+            return True
+
+        self.until(clicked, f"{selector} to be clicked")
+
     def all(self, selector: str) -> list[WebElement]:
         return self.chrome.find_elements(By.CSS_SELECTOR, selector)
 
@@ -51,26 +60,16 @@ class Browser:
         """Find the innermost element with exactly this text."""
         return self.until(lambda: self.chrome.find_element(By.XPATH, f"//*[normalize-space(text())={text!r}]"), text)
 
+    def said(self, selector: str) -> str:
+        """Read the text of the first such element, "" without one, in one step: the page may be drawn anew any time."""
+        return self.run("return document.querySelector(arguments[0])?.innerText ?? ''", selector)
+
     def fact(self, source: str, name: str) -> str:
-        """Read a fact of a source; the page is drawn anew every few seconds, so the element may just have gone."""
-        selector = f'section[data-source="{source}"] [data-fact="{name}"]'
+        """Read a fact of a source."""
+        return self.said(f'section[data-source="{source}"] [data-fact="{name}"]')
 
-        def read() -> str:
-            found = self.chrome.find_elements(By.CSS_SELECTOR, selector)
-            return found[0].text if found else ""
-
-        return self.steadily(read)
-
-    def steadily(self, read: Callable[[], Any]) -> Any:
-        for _ in range(5):
-            try:
-                return read()
-            except StaleElementReferenceException:
-                continue
-        return read()
-
-    def run(self, script: str) -> Any:
-        return self.chrome.execute_script(script)
+    def run(self, script: str, *arguments: str) -> Any:
+        return self.chrome.execute_script(script, *arguments)
 
     def until(self, condition: Callable[[], Any], what: str, seconds: float = SECONDS) -> Any:
         """Wait until `condition` gives something true, and return it."""
@@ -78,7 +77,8 @@ class Browser:
         def look(_chrome: Chrome) -> Any:
             return condition()
 
-        ignored = (StaleElementReferenceException,)
+        # What is asked of an element that is being replaced; that it stays so is told by the time-out.
+        ignored = (WebDriverException,)
         waiting = WebDriverWait(self.chrome, seconds, poll_frequency=0.2, ignored_exceptions=ignored)
         return waiting.until(look, f"waited {seconds:.0f} s in vain for {what}")
 

@@ -54,7 +54,7 @@ def test_page_says_what_mongodb_holds(page, ui):
         assert page.fact(source, "outcome").startswith("done")
         assert page.fact(source, "audit") == "LAST AUDIT\nno audit yet"
     busiest = ui.db.buyers.find_one(sort=[("contractCount", -1)])
-    assert busiest["name"] in page.find("#buyers").text
+    assert busiest["name"] in page.said("#buyers")
 
 
 def test_hostile_text_is_shown_and_not_obeyed(page, ui):
@@ -72,12 +72,12 @@ def test_hostile_text_is_shown_and_not_obeyed(page, ui):
     )
     ui.db.syncJobs.update_one({"source": FTS}, {"$push": {"errorLog": SCRIPT}})
     try:
-        page.until(lambda: SCRIPT in page.find("#buyers").text, "the buyer's name")
+        page.until(lambda: SCRIPT in page.said("#buyers"), "the buyer's name")
         assert SCRIPT in page.fact(FTS, "rejected releases")
-        page.find(f'section[data-source="{FTS}"] summary').click()
+        page.click(f'section[data-source="{FTS}"] summary')
         page.until(lambda: SCRIPT in page.fact(FTS, "errors"), "the error")
-        page.find(f'section[data-source="{FTS}"] [data-fact="rejected releases"] button').click()
-        page.until(lambda: SCRIPT.replace('"', '\\"') in page.find("#raw-text").text, "the raw release")
+        page.click(f'section[data-source="{FTS}"] [data-fact="rejected releases"] button')
+        page.until(lambda: SCRIPT.replace('"', '\\"') in page.said("#raw-text"), "the raw release")
         assert page.run("return document.title") == "Tender sync"
         assert page.all("main script, main img, dialog script, dialog img") == []
     finally:
@@ -90,11 +90,11 @@ def test_rejected_release_is_shown_raw_and_leads_to_its_dag(page, ui):
     rejected = ui.db.rejectedReleases.find_one({"source": CF}, sort=[("createdAt", -1)])
     where = f'section[data-source="{CF}"] [data-fact="rejected releases"]'
     assert rejected["reason"] in page.fact(CF, "rejected releases")
-    page.find(f"{where} button").click()
-    page.until(lambda: page.find("#raw-text").text, "the raw release")
-    page.find("dialog button").click()
+    page.click(f"{where} button")
+    page.until(lambda: page.said("#raw-text"), "the raw release")
+    page.click("dialog button")
     assert not page.run("return document.getElementById('raw').open")
-    page.find(f"{where} a").click()
+    page.click(f"{where} a")
     page.chrome.switch_to.default_content()
     page.until(
         lambda: page.chrome.current_url.startswith(f"{page.address}/dags/contracts_finder"), "Airflow's own page"
@@ -108,7 +108,7 @@ def test_replay_triggered_from_the_form_brings_back_what_was_lost(page, ui):
     lost = ui.db.contracts.find({"source": CF}).sort("publishedDate", 1).skip(500).next()
     ui.db.contracts.delete_one({"_id": lost["_id"]})
     day = lost["publishedDate"].replace(hour=0, minute=0, second=0, microsecond=0)
-    page.find(f'section[data-source="{CF}"] .head a').click()
+    page.click(f'section[data-source="{CF}"] .head a')
     form = TriggerForm(page)
     form.choose("replay")
     form.fill_in_day("From (UTC)", day)
@@ -161,19 +161,19 @@ def test_mongodb_that_does_not_answer_is_said_and_what_was_read_stays(page, ui):
     contracts = page.fact(CF, "contracts stored")
     os.kill(ui.mongod_pid, signal.SIGSTOP)
     try:
-        page.until(lambda: "MongoDB" in page.find("#problem").text, "the page to say so")
+        page.until(lambda: "MongoDB" in page.said("#problem"), "the page to say so")
         assert "old" in page.find("#content").get_attribute("class")
         assert page.fact(CF, "contracts stored") == contracts
     finally:
         os.kill(ui.mongod_pid, signal.SIGCONT)
-    page.until(lambda: not page.find("#problem").text, "it to be found again")
+    page.until(lambda: not page.said("#problem"), "it to be found again")
     assert page.find("#content").get_attribute("class") == ""
 
 
 def test_nobody_sees_it_without_a_login(start_browser, ui):
     with start_browser() as stranger:
         stranger.chrome.get(f"{ui.address}/tender-sync/")
-        assert "Not authenticated" in stranger.find("body").text
+        assert "Not authenticated" in stranger.said("body")
         stranger.chrome.get(f"{ui.address}/plugin/tender-sync")
         stranger.until(lambda: "/auth/login" in stranger.chrome.current_url, "the login")
 
@@ -186,7 +186,7 @@ def test_user_without_permission_is_refused_and_viewer_may_look(start_browser, u
             if allowed:
                 browser.find("section[data-source]")
             else:
-                assert "Forbidden" in browser.find("body").text
+                assert "Forbidden" in browser.said("body")
                 assert browser.chrome.find_elements(By.CSS_SELECTOR, "section") == []
 
 
