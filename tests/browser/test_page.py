@@ -52,7 +52,7 @@ def test_page_says_what_mongodb_holds(page, ui):
         for name in ("fetched", "created", "updated", "unchanged", "rejected", "requests"):
             assert page.fact(source, name) == f"{run.get(name, 0):,}"
         assert page.fact(source, "outcome").startswith("done")
-        assert page.fact(source, "audit") == "LAST AUDIT\nno audit yet"
+        assert "no audit yet" in page.fact(source, "audit")
     busiest = ui.db.buyers.find_one(sort=[("contractCount", -1)])
     assert busiest["name"] in page.said("#buyers")
 
