@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from pymongo import IndexModel
+from pymongo.errors import OperationFailure
 
 from tender_sync.errors import FixSetup
 from tender_sync.schema import INDEXES, ensure_schema
@@ -82,3 +83,22 @@ def test_collections_are_made_once_when_two_sources_begin_at_once(db, monkeypatc
         patched.setattr(type(db), "list_collection_names", lambda *_, **__: [])
         ensure_schema(db)
     assert set(original(db)) == set(INDEXES)
+
+
+def test_collections_are_compressed_by_zstd(db):
+    ensure_schema(db)
+    said = db.command("collStats", "contracts")["wiredTiger"]["creationString"]
+    assert "block_compressor=zstd" in said
+
+
+def test_a_server_whose_storage_cannot_be_chosen_gets_its_collections_all_the_same(db, monkeypatch):
+    create = db.create_collection
+
+    def refuse(name, **options):
+        if options:
+            raise OperationFailure("storageEngine is not allowed", code=8000)
+        return create(name)
+
+    monkeypatch.setattr(db, "create_collection", refuse)
+    ensure_schema(db)
+    assert set(db.list_collection_names()) == set(INDEXES)
