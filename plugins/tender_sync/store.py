@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from bson.regex import Regex
 from pymongo import UpdateOne
 
 from tender_sync.buyers import name_key
@@ -281,7 +282,8 @@ class Store:
         keys = {key for contract in (*family.values(), *before) for key in keys_of(self._source.name, contract)}
         while keys:
             ocids = [key for name, key in keys if name == "ocid"]
-            prefixes = [re.compile(f"^{re.escape(key)}") for name, key in keys if name == "guid"]
+            # Not re.compile: it sends the flag u, with which MongoDB reads the whole index, however many contracts.
+            prefixes = [Regex(f"^{re.escape(key)}") for name, key in keys if name == "guid"]
             relatives = self._contracts.find(
                 {"source": self._source.name, "$or": [{"ocid": {"$in": ocids}}, {"noticeId": {"$in": prefixes}}]},
                 (*FACTS, "isLatest", "supersededBy"),

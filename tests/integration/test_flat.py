@@ -1,0 +1,48 @@
+"""What a page reads in MongoDB does not grow with what is stored."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+
+from tender_sync.jobs import SyncJobs
+from tender_sync.ocds import map_ocds_to_contract
+from tender_sync.schema import ensure_schema
+from tender_sync.store import Store
+from tender_sync.windows import Window
+from tests.integration.world import NOW, START, release
+from tests.simulated import SimulatedClock
+
+STORED, PAGE = 3000, 20
+
+
+def names(source, count):
+    """Ids of notices as the source makes them."""
+    if source.name == "FIND_A_TENDER":
+        return [f"{number:06d}-2026" for number in range(count)]
+    return [f"{uuid.UUID(int=number * 7919 << 64)}-{number:06d}" for number in range(count)]
+
+
+def test_a_page_examines_no_more_keys_where_more_is_stored(source, db):
+    ensure_schema(db)
+    clock = SimulatedClock(NOW)
+    jobs = SyncJobs(db, source, clock, owner="owner")
+    place = jobs.get_or_create_sync_job(START).place
+    *stored, fresh = (names(source, STORED + PAGE)[first : first + PAGE] for first in range(0, STORED + PAGE, PAGE))
+    made = {
+        each: map_ocds_to_contract(release(each, date=NOW), source.name) for page in (*stored, fresh) for each in page
+    }
+    db.contracts.insert_many(
+        [made[each] | {"isLatest": True, "supersededBy": None} for page in stored for each in page]
+    )
+    db.command("profile", 2)
+    Store(db, source, jobs, clock).commit_page(
+        [made[each] for each in fresh], [], place, counts=Counter(), window=Window(START, NOW)
+    )
+    db.command("profile", 0)
+    examined = {
+        (each["ns"].partition(".")[2], each["op"], each.get("planSummary")): each.get("keysExamined", 0)
+        for each in db["system.profile"].find({"ns": {"$regex": r"\.(contracts|buyers)$"}})
+    }
+    assert examined
+    assert max(examined.values()) < 10 * PAGE, examined
