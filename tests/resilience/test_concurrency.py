@@ -172,7 +172,7 @@ def test_airflow_dags_test_beside_two_processes(name, make_world, mongod, monkey
     tell("concurrency", f"{name:<17}two processes and `airflow dags test`")
     world = make_world(SOURCES[name], now=datetime.now(UTC).replace(microsecond=0))
     all_there = threading.Event()
-    at_request(world, monkeypatch, 1, lambda: all_there.wait(120))
+    at_request(world, monkeypatch, 1, lambda: all_there.wait(300))
     mongo = {"host": "127.0.0.1", "port": mongod.port, "extra": {"replicaSet": mongod.replica_set}}
     environment = os.environ | {
         "AIRFLOW_CONN_TENDHUNT_MONGO": json.dumps({"conn_type": "mongo", "schema": world.db.name, **mongo}),
@@ -189,7 +189,7 @@ def test_airflow_dags_test_beside_two_processes(name, make_world, mongod, monkey
                 cwd=ROOT,
                 capture_output=True,
                 text=True,
-                timeout=110,
+                timeout=240,
                 check=False,
             )
             assert second.ended().startswith("skipped: ")

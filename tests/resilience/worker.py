@@ -20,7 +20,7 @@ from pymongo.client_session import ClientSession
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from tender_sync import engine, jobs, windows
+from tender_sync import engine, feed, jobs, windows
 from tender_sync.errors import SkipRun
 from tender_sync.feed import Feed
 from tender_sync.jobs import SyncJobs
@@ -93,7 +93,7 @@ class Worker:
         if self.process.is_alive():
             os.kill(self.pid, number)
 
-    def ended(self, seconds: float = 120) -> str:
+    def ended(self, seconds: float = 300) -> str:
         """Wait for its end."""
         self.process.join(seconds)
         assert not self.process.is_alive(), f"still at work after {seconds} s"
@@ -130,6 +130,7 @@ def work(job: Job, tell: Connection) -> None:
     """Do one run, in the process made for it."""
     os.environ[f"AIRFLOW_CONN_{job.source.http_conn_id.upper()}"] = json.dumps({"conn_type": "http", "host": job.url})
     jobs.LEASE = timedelta(seconds=job.lease_seconds)
+    feed.READ_SECONDS = 600  # a test may keep it waiting for an answer
     if job.step is not None:
         _interrupt(job)
     with MongoClient(job.mongo, tz_aware=True, maxPoolSize=2, serverSelectionTimeoutMS=5_000) as client:
