@@ -5,7 +5,7 @@ RELEASES ?=
 PART ?=
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo live ui test test-resilience lint unit test-browser screenshots page-timing compose-native bench lock clean
+.PHONY: help setup demo live ui test test-resilience lint unit test-browser screenshots page-timing test-airflow compose-native bench lock clean
 
 help: ## what can be done here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -29,13 +29,16 @@ live: setup ## one bounded run of each source against the real services
 ui: setup ## Airflow with its UI on the demo's data
 	@$(BIN)/python -m tools.demo --ui
 
-test: setup lint unit ## everything CI checks, but for the browser
+test: setup lint unit ## everything CI checks, but for the browser and the whole Airflow
 
 lint: setup
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 unit: setup
-	@$(BIN)/python -m pytest --ignore=tests/browser
+	@$(BIN)/python -m pytest --ignore=tests/browser --ignore=tests/airflow
+
+test-airflow: setup ## reruns, clears, backfills and pauses, done to a whole Airflow at work (4 minutes)
+	@$(BIN)/python -m pytest tests/airflow
 
 test-browser: setup ## the page in Chromium before a whole Airflow (needs Debian's chromium and chromium-driver)
 	@$(BIN)/python -m pytest tests/browser

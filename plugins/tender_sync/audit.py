@@ -10,7 +10,7 @@ import logging
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from tender_sync.engine import counts_said, read_range, window_said
 from tender_sync.errors import SkipRun, StopRun, TellSomebody
@@ -154,7 +154,7 @@ def audit(
         counts_said(read.counts),
     )
     if found["missing"] or found["stale"] or found["suspect"]:
-        raise TellSomebody(_verdict(source, window, found))
+        _tell(source, window, found)
     return found
 
 
@@ -173,8 +173,8 @@ def _due(db: Database[dict[str, Any]], source: Source, job: SyncJob, clock: Cloc
     return Window(start, end)
 
 
-def _verdict(source: Source, window: Window, found: dict[str, Any]) -> str:
-    return (
+def _tell(source: Source, window: Window, found: dict[str, Any]) -> NoReturn:
+    raise TellSomebody(
         f"{source.title}: of what the API lists in {window_said(window)}, {found['missing']} notices were missing from "
         f"the contracts and {found['stale']} were an older version; {found['repaired']} are put right. "
         f"{found['suspect']} windows could not be read to a believable end. The sync had passed over them: see the "

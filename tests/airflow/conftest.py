@@ -1,0 +1,147 @@
+"""A whole Airflow at work (scheduler, API server, DAG processor), driven as people drive it: by its API and CLI."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pymongo import MongoClient
+
+from tests.conftest import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    from pymongo.database import Database
+
+SECONDS = 180.0
+ENDED = {"success", "failed"}
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+@dataclass
+class Airflow:
+    """A running Airflow: its API as anna the admin sees it, its metadata, and the MongoDB behind its DAGs."""
+
+    address: str
+    home: Path
+    db: Database[dict[str, Any]]
+    environment: dict[str, str]
+    token: str = field(default="", repr=False)
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """Do one request to Airflow's API and return its JSON."""
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.address}{path}", data, headers, method=method)  # noqa: S310 - ours
+        try:
+            with _DIRECT.open(request, timeout=30) as answer:
+                return json.loads(answer.read() or b"null")
+        except urllib.error.HTTPError as error:
+            raise AssertionError(f"{method} {path}: {error.code} {error.read().decode()[:500]}") from None
+
+    def login(self) -> None:
+        self.token = self.ask("POST", "/auth/token", {"username": "anna", "password": "anna-password"})["access_token"]
+
+    def dag(self, dag_id: str, path: str = "") -> str:
+        return f"/api/v2/dags/{dag_id}{path}"
+
+    def trigger(self, dag_id: str, **conf: Any) -> str:
+        """Trigger a run by its form, and return its id."""
+        run = self.ask("POST", self.dag(dag_id, "/dagRuns"), {"logical_date": None, "conf": conf})
+        return str(run["dag_run_id"])
+
+    def first_run(self, dag_id: str) -> str:
+        """Return the id of the run that Airflow began by itself."""
+        return next(str(run["dag_run_id"]) for run in self.runs(dag_id) if run["run_type"] == "scheduled")
+
+    def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.ask("GET", self.dag(dag_id, f"/dagRuns/{run_id}"))
+        return found
+
+    def runs(self, dag_id: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.ask("GET", self.dag(dag_id, "/dagRuns?limit=100"))["dag_runs"]
+        return found
+
+    def tasks(self, dag_id: str, run_id: str) -> dict[str, str]:
+        found = self.ask("GET", self.dag(dag_id, f"/dagRuns/{run_id}/taskInstances"))["task_instances"]
+        return {task["task_id"]: task["state"] for task in found}
+
+    def ended(self, dag_id: str, run_id: str) -> str:
+        """Wait for a run to end, and return how."""
+        return str(until(lambda: (s := self.run(dag_id, run_id)["state"]) in ENDED and s, f"{run_id} to end"))
+
+    def clear(self, dag_id: str, run_id: str, *task_ids: str) -> None:
+        """Clear these tasks of a run, with all that hangs on them."""
+        how = {"dry_run": False, "include_downstream": True, "only_failed": False, "reset_dag_runs": True}
+        asked = how | {"dag_run_id": run_id, "task_ids": task_ids}
+        self.ask("POST", self.dag(dag_id, "/clearTaskInstances"), asked)
+
+    def command(self, *arguments: str) -> str:
+        """Run an `airflow` command to its end, and return what it prints."""
+        ran = subprocess.run(  # noqa: S603 - our own interpreter
+            [sys.executable, "-m", "airflow", *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+        )
+        assert ran.returncode == 0, ran.stderr[-2000:]
+        return ran.stdout
+
+    def metadata(self, statement: str, *values: Any) -> None:
+        with closing(sqlite3.connect(self.home / "airflow.db", timeout=30)) as connection, connection:
+            connection.execute(statement, values)
+
+    def job(self, dag_id: str) -> dict[str, Any]:
+        return self.db.syncJobs.find_one({"source": dag_id.upper()}) or {}
+
+    def record(self, run_id: str) -> dict[str, Any]:
+        return self.db.syncRuns.find_one({"runId": run_id}, sort=[("startedAt", -1)]) or {}
+
+    def record_of(self, mode: str, since: datetime) -> dict[str, Any] | None:
+        return self.db.syncRuns.find_one({"mode": mode, "startedAt": {"$gte": since}})
+
+
+def until(condition: Callable[[], Any], what: str, seconds: float = SECONDS) -> Any:
+    """Wait until a condition is met, and return what it gives."""
+    deadline = time.monotonic() + seconds
+    while not (met := condition()):
+        assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
+        time.sleep(0.3)
+    return met
+
+
+@pytest.fixture(scope="session")
+def airflow(tmp_path_factory) -> Iterator[Airflow]:
+    folder = tmp_path_factory.mktemp("airflow")
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'plugins'}"}
+    command = [sys.executable, "-m", "tools.served_ui", str(folder)]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)  # noqa: S603 - ours
+    try:
+        ready = json.loads(process.stdout.readline())
+        assert "failed" not in ready, ready
+        home = folder / "airflow"
+        with MongoClient(ready["mongo"], tz_aware=True) as client:
+            environment["AIRFLOW_HOME"] = str(home)
+            airflow = Airflow(ready["address"], home, client[ready["database"]], environment)
+            airflow.login()
+            # Its run would take its turns between those looked at.
+            airflow.ask("PATCH", airflow.dag("completeness_audit"), {"is_paused": True})
+            yield airflow
+    finally:
+        process.terminate()
+        process.wait()
