@@ -137,39 +137,3 @@ def test_airflow_backfill_replays_its_hours_and_moves_nothing(synced):
     # Unless a full hour began meanwhile, whose run is normal.
     assert place(synced, SHORT) == before or synced.record_of("syncing", since=began)
     assert one_after_the_other(synced, SHORT)
-
-
-def test_week_of_pause_is_made_up_for_by_one_run(synced):
-    synced.ask("PATCH", synced.dag(SHORT), {"is_paused": True})
-    for run in synced.runs(SHORT):
-        synced.ended(SHORT, run["dag_run_id"])
-    week, source = timedelta(days=7), {"source": SHORT.upper()}
-    then = datetime.now(UTC) - week
-    missed = source | {"publishedDate": {"$gt": then}}
-    count = synced.db.contracts.count_documents(missed)
-    assert count > 10
-    synced.db.contracts.delete_many(missed)
-    synced.db.syncJobs.update_one(source, {"$set": {"lastSyncedDate": f"{then:%Y-%m-%dT%H:%M:%SZ}"}})
-    # As if the last run that Airflow began by itself had been a week ago.
-    synced.metadata(
-        "DELETE FROM dag_run WHERE dag_id = ? AND run_type = 'scheduled' AND id NOT IN "
-        "(SELECT MIN(id) FROM dag_run WHERE dag_id = ? AND run_type = 'scheduled')",
-        SHORT,
-        SHORT,
-    )
-    synced.metadata(
-        "UPDATE dag_run SET logical_date = ?, data_interval_start = ?, data_interval_end = ?, run_after = ? "
-        "WHERE dag_id = ? AND run_type = 'scheduled'",
-        *[f"{then:%Y-%m-%d %H:00:00.000000}"] * 4,
-        SHORT,
-    )
-    known = {run["dag_run_id"] for run in synced.runs(SHORT)}
-    # What the DAG processor does every few minutes: say which run comes next.
-    synced.command("dags", "reserialize")
-    synced.ask("PATCH", synced.dag(SHORT), {"is_paused": False})
-    fresh = until(lambda: [run["dag_run_id"] for run in synced.runs(SHORT) if run["dag_run_id"] not in known], "a run")
-    assert synced.ended(SHORT, fresh[0]) == "success"
-    assert synced.tasks(SHORT, fresh[0])["sync"] == "success"
-    assert synced.db.contracts.count_documents(missed) >= count
-    assert synced.job(SHORT)["lastSyncedDate"] > f"{then + week - timedelta(minutes=10):%Y-%m-%dT%H:%M:%SZ}"
-    assert {run["dag_run_id"] for run in synced.runs(SHORT)} - known == {fresh[0]}

@@ -95,6 +95,18 @@ def test_first_run_backfills_and_announces_later_ones_sync(run_dag, world, sourc
     assert problems(world) == []
 
 
+def test_one_run_after_a_week_of_pause_brings_in_the_whole_week(run_dag, world):
+    run_dag()
+    for day in range(7):
+        world.pass_time(days=1)
+        world.publish(f"99000{day}-2026")
+    world.pass_time(minutes=10)
+    after = run_dag()
+    assert after.tasks["sync"] == "success"
+    assert after.returned["created"] == 7
+    assert problems(world) == []
+
+
 def test_budget_from_the_trigger_form_ends_a_run_in_order(run_dag, world):
     first = run_dag(max_items_per_run=1)
     assert first.state == "success"
