@@ -18,9 +18,9 @@ from tools.processes import Stopped, become_worker, end_descendants
 from tools.stack import Failed, running_stack
 from tools.tour import settings
 
-# Six hours a window: 120 windows and more of Find a Tender, each at least a request, so that its backfill lasts
-# a minute and a half and can be watched. Contracts Finder, whose windows grow, needs twenty.
-DAYS, PER_DAY, PACE_SECONDS = 30, 60, 0.8
+# About 30 requests of Find a Tender, of which 12 are made at once, and 20 of Contracts Finder: at this pace the
+# backfills last so long that they can be watched.
+DAYS, PER_DAY, PACE_SECONDS = 30, 60, 2.5
 # They would be due at once, and what they do is no part of what is watched.
 SWITCHED_OFF = ("completeness_audit", "freshness")
 USERS = {"anna": "admin", "vera": "viewer", "nora": ""}

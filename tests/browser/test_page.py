@@ -28,7 +28,7 @@ def share(page):
 
 
 def test_running_backfill_is_seen_to_advance(page):
-    """The tests begin here: the backfill lasts a minute and a half, once Airflow has started it."""
+    """The tests begin here: the backfill lasts three quarters of a minute, once Airflow has started it."""
     page.until(lambda: page.fact(FTS, "outcome").startswith("running") and share(page), "a running backfill", 180)
     first = share(page)
     assert first < 100
