@@ -79,7 +79,7 @@ def undisturbed(world: World) -> dict[str, Any]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Each step at both sources, the first three times it comes; in the quick core, once at one source."""
+    """Each step at both sources, the first two times it comes; in the quick core, once at one source."""
     long, first = metafunc.config.getoption("--long"), metafunc.config.getoption("--seed")
     names = sorted(SOURCES)
     if "step" in metafunc.fixturenames:
@@ -87,7 +87,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             (name, step, nth)
             for number, step in enumerate(STEPS)
             for name in (names if long else [names[number % 2]])
-            for nth in ((1,) if step in ONCE_A_RUN else (1, 2, 5) if long else (2,))
+            for nth in ((1,) if step in ONCE_A_RUN else (1, 2) if long else (2,))
         ]
         metafunc.parametrize(("name", "step", "nth"), rows)
     elif "kills" in metafunc.fixturenames:
