@@ -21,6 +21,9 @@ from tests.resilience.faults import FAULTS, SECONDS_A_REQUEST, Case, Fault, Serv
 if TYPE_CHECKING:
     from tests.integration.world import World
 
+# Pages of a world, and then some for what is read again.
+MOST_RUNS = 40
+
 
 @pytest.fixture
 def source(name):
@@ -126,7 +129,10 @@ def test_fault_that_passes(world, fault, mode, connect, monkeypatch, tell):
             with pytest.raises(StopRun, match=fault.stops):
                 run(world)
         else:
-            while not run(world, max_items=1).done:
+            # Time goes on, and a page a run may never catch up: Contracts Finder's always hold the last hour.
+            for _ in range(MOST_RUNS):
+                if run(world, max_items=1).done:
+                    break
                 assert wrong(world, fault, done=False) == []
     tell(facts=facts(world))
     assert_complete_after(world, fault)
