@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from datetime import timedelta
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -61,7 +62,8 @@ def assert_same_in_any_order(db, versions, seed):
     for start in range(0, len(shuffled), size):
         for name, writer in writers.items():
             page = [each for each in shuffled[start : start + size] if each["source"] == name]
-            writer.commit_contracts(page)
+            with patch("tender_sync.ownership._SEARCHES_AT_ONCE", random.choice((2, 500))):
+                writer.commit_contracts(page)
             writer.clock.sleep(60)
     newest: dict[Any, Any] = {}
     for each in sorted(versions, key=lambda each: each["publishedDate"]):
