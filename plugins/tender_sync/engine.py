@@ -151,7 +151,9 @@ def read_range(
 
 
 def _finish(run: _Run, jobs: SyncJobs, outcome: str, in_vain: Counter[str], *, done: bool) -> SyncResult:
-    transition = jobs.mark_sync_complete() if done else False
+    # Where a budget ends every run short of its ceiling, the history is read once the look-back covers what is left.
+    caught_up = done or run.ceiling - run.place.watermark <= run.source.look_back
+    transition = jobs.mark_sync_complete() if caught_up else False
     record = jobs.end_run(outcome, place=run.place, counts=in_vain)
     counts = run.counts + in_vain
     log.info(
