@@ -60,9 +60,13 @@ def release(
     lots: Iterable[str] = ("1",),
     ocid: str | None = OCID,
     buyer: tuple[str, str] = LEEDS,
+    deadline: float | None = None,
     **more: Any,
 ) -> dict[str, Any]:
-    """Make the release of a notice of `kind`, `day` days after the first, `about` these awards (or contracts)."""
+    """Make the release of a notice of `kind`, `day` days after the first, `about` these awards (or contracts).
+
+    A `deadline` is so many days after the first; a corrigendum moves it there.
+    """
     tags, notice_type, status = KINDS[kind]
     old = notice_type is None and not kind.startswith("CF")
     number = {each: f"{notice_id}-{each}" if old else each for each in about}
@@ -74,10 +78,15 @@ def release(
     tender["legalBasis"] = {"scheme": "CELEX" if old else "UKPGA"}
     if notice_type:
         tender["documents"] = [{"id": notice_id, "documentType": "xNotice", "noticeType": notice_type}]
+    if deadline is not None:
+        until = _at(deadline)
+        change = {"where": {"section": "IV.2.2)"}, "newValue": {"date": until}}
+        moved = {"amendments": [{"id": "1", "unstructuredChanges": [change]}]}
+        tender |= moved if kind == "corrigendum" else {"tenderPeriod": {"endDate": until}}
     made: dict[str, Any] = {
         "id": notice_id,
         "ocid": ocid,
-        "date": f"{DAY_ONE + timedelta(days=day):%Y-%m-%dT%H:%M:%SZ}",
+        "date": _at(day),
         "tag": tags,
         "tender": tender,
         "buyer": {"id": buyer[0], "name": buyer[1]},
@@ -87,6 +96,10 @@ def release(
     if kind in _SIGNED:
         made["contracts"] = [{"id": each, "awardID": each} for each in number.values()]
     return made | more
+
+
+def _at(day: float) -> str:
+    return f"{DAY_ONE + timedelta(days=day):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def contract(notice_id: str, kind: str, day: float, **more: Any) -> Any:

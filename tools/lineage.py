@@ -26,8 +26,8 @@ def main() -> None:
     for contract in mapped(parser.parse_args().folder):
         by_source[contract["source"]].append(contract)
     for source, contracts in by_source.items():
-        superseded_by = lineage(contracts)
-        replaced = [each for each in contracts if superseded_by[each["noticeId"]]]
+        standings = lineage(contracts)
+        replaced = [each for each in contracts if not standings[each["noticeId"]]["isLatest"]]
         open_ones = [each for each in contracts if each["status"] == "OPEN"]
         live = [each for each in open_ones if each not in replaced]
         print(f"{source}: {len(contracts)} notices, {len(replaced)} superseded")
@@ -40,8 +40,10 @@ def main() -> None:
                 print(f"  {ocid}: {family[0]['title'][:60]}")
             for each in family if len(family) > 1 else ():
                 kind = f"{each['noticeType'] or each['regime'] or ''} {'+'.join(sorted(tags(each['rawData'])))}"
-                successor = superseded_by[each["noticeId"]] or "shown"
-                print(f"    {each['noticeId']} {kind.strip()} {each['status']} → {successor}")
+                standing = standings[each["noticeId"]]
+                moved = standing["deadlineDate"] if standing["deadlineDate"] != each["statedDeadlineDate"] else None
+                shown = f"{standing['supersededBy'] or 'shown'}{f', until {moved}' if moved else ''}"
+                print(f"    {each['noticeId']} {kind.strip()} {each['status']} → {shown}")
 
 
 def _repeated(contracts: list[MappedContract]) -> str:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from tender_sync.buyers import name_key, org_id
 from tender_sync.errors import RejectedRelease
-from tender_sync.lineage import FACTS, lineage
+from tender_sync.lineage import FACTS, Standing, lineage
 from tender_sync.ocds import map_ocds_to_contract
 from tender_sync.stats import MARK, flat
 from tools.ocds_server.catalogue import notice_key
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 # What becomes of a release that was fetched: each is counted under exactly one of these.
 BECAME = ("created", "updated", "unchanged", "rejected", "doubled")
+# What a contract has from others of its family.
+STANDING = frozenset(Standing.__annotations__)
 _OLDEST = datetime.min.replace(tzinfo=UTC)
 
 
@@ -129,7 +131,7 @@ def _contracts(db: Database[dict[str, Any]], expected: Expected) -> Iterator[str
         if contract is None:
             if notice_key(name, notice_id) not in expected.tolerated:
                 yield f"extra: {name} {notice_id}, which the server does not show"
-        elif stale := [key for key, value in contract.items() if stored.get(key) != value]:
+        elif stale := [k for k, value in contract.items() if k not in STANDING and stored.get(k) != value]:
             yield f"stale: {name} {notice_id} of {contract['publishedDate']} in {', '.join(stale)}"
     for notice_id in sorted(expected.contracts.keys() - met):
         yield f"missing: {name} {notice_id} of {expected.contracts[notice_id]['publishedDate']}"
@@ -137,13 +139,12 @@ def _contracts(db: Database[dict[str, Any]], expected: Expected) -> Iterator[str
 
 def superseded_wrongly(db: Database[dict[str, Any]], source: str) -> Iterator[str]:
     """Say which contracts of a source do not stand to one another as all of them together tell."""
-    stored = list(db["contracts"].find({"source": source}, [*FACTS, "isLatest", "supersededBy"]))
+    stored = list(db["contracts"].find({"source": source}, [*FACTS, *STANDING]))
     expected = lineage(stored)
     for contract in stored:
-        notice_id, successor = contract["noticeId"], contract.get("supersededBy", "nothing said")
-        if (successor, contract.get("isLatest")) != (expected[notice_id], expected[notice_id] is None):
-            met = f"supersededBy {successor}, isLatest {contract.get('isLatest')}"
-            yield f"{source} {notice_id} has {met}; expected supersededBy {expected[notice_id]}"
+        for name, value in expected[contract["noticeId"]].items():
+            if (met := contract.get(name, "nothing said")) != value:
+                yield f"{source} {contract['noticeId']} has {name} {met}; expected {value}"
 
 
 def _stats(db: Database[dict[str, Any]], source: str) -> Iterator[str]:

@@ -1,6 +1,6 @@
-"""Which notice of a procurement is the one to show: who takes whose place, whatever order they came in.
+"""Which notice of a procurement is the one to show, and until when: who takes whose place, in whatever order they came.
 
-Pure: from whole families of notices to `supersededBy` of each. Contracts Finder keeps a notice's guid through all its
+Pure: from whole families of notices to the `Standing` of each. Contracts Finder keeps a notice's guid through all its
 versions. Find a Tender publishes every step as a new notice under the procurement's ocid, and has reused ocids for
 unrelated buyers (one for 29 of them), so a family there shares ocid and buyer.
 
@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from enum import IntEnum
 from itertools import chain, pairwise
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from tender_sync.buyers import name_key
 from tender_sync.dig import identifier, text
@@ -40,6 +40,7 @@ FACTS = (
     "noticeType",
     "publishedDate",
     "deadlineDate",
+    "statedDeadlineDate",
     "rawData.tag",
     "rawData.tender.status",
     "rawData.tender.lots.id",
@@ -77,7 +78,19 @@ class Step(IntEnum):
     ENDED = 3
 
 
+class Standing(TypedDict):
+    """What a contract has from the others of its family, and the store keeps right.
+
+    `deadlineDate` is the notice's own `statedDeadlineDate` unless a corrigendum moved it.
+    """
+
+    isLatest: bool
+    supersededBy: str | None
+    deadlineDate: datetime | None
+
+
 _NO_AWARDS = (None,)
+_TAKE_BIDS = frozenset({Lane.PLANNING, Lane.TENDER})  # a call for competition may be a prior information notice
 _STEPS: Mapping[str | None, Step] = {"UK5": Step.INTENDED, "UK6": Step.AWARDED}
 
 
@@ -87,8 +100,8 @@ class Notice:
 
     `guid` is what a notice's versions share, on Contracts Finder alone. `order` sorts as published. `partial`: it says
     only what changed (a corrigendum of the old rules, a contract change, a market's new members), and so cannot take a
-    full notice's place. `open_until`: a dynamic purchasing system takes requests until then, whatever it awards.
-    `contracts` maps each contract to its award.
+    full notice's place. `deadline` is the one it states itself. `stays_open`: a dynamic purchasing system takes
+    requests until its deadline, whatever it awards. `contracts` maps each contract to its award.
     """
 
     id: str
@@ -100,26 +113,35 @@ class Notice:
     step: Step
     updates: bool
     partial: bool
-    open_until: datetime
+    deadline: datetime | None
+    stays_open: bool
     lots: frozenset[str]
     awards: frozenset[str]
     contracts: Mapping[str, str]
 
 
-def lineage(contracts: Iterable[Mapping[str, Any]]) -> dict[str, str | None]:
-    """Return `supersededBy` of each notice, by notice id; None for those to show.
+def lineage(contracts: Iterable[Mapping[str, Any]]) -> dict[str, Standing]:
+    """Return how each notice stands to the others, by notice id.
 
     `contracts` are whole families of one source: every contract that shares an ocid or a guid with one of them. Of each
     the fields `FACTS` are read.
     """
     notices = sorted(map(_notice, contracts), key=attrgetter("order"))
-    found: dict[str, str | None] = dict.fromkeys(notice.id for notice in notices)
+    successors: dict[str, str] = {}
+    deadlines = {notice.id: notice.deadline for notice in notices}
     for versions in _grouped((notice.guid, notice) for notice in notices):
-        found |= {older.id: newer.id for older, newer in pairwise(versions)}
+        successors |= {older.id: newer.id for older, newer in pairwise(versions)}
     # Only a notice's newest version speaks for it: what an older one was (the tender of what is a plan again) is past.
-    for family in _families(notice for notice in notices if found[notice.id] is None):
-        found |= _Family(family).successors()
-    return found
+    for notices_of_one in _families(notice for notice in notices if notice.id not in successors):
+        family = _Family(notices_of_one)
+        successors |= family.successors()
+        deadlines |= family.deadlines
+    return {
+        notice_id: Standing(
+            isLatest=notice_id not in successors, supersededBy=successors.get(notice_id), deadlineDate=deadline
+        )
+        for notice_id, deadline in deadlines.items()
+    }
 
 
 def keys_of(source: str, contract: Mapping[str, Any]) -> set[tuple[str, str]]:
@@ -142,6 +164,17 @@ class _Family:
             if notice.lane is Lane.AWARD:
                 for award in notice.awards or _NO_AWARDS:
                     self._awards[award, notice.step].append(notice)
+        self.deadlines = self._deadlines()
+
+    def _deadlines(self) -> dict[str, datetime | None]:
+        """Return each notice's deadline, moved by the corrigenda that speak of it: what was stated last counts."""
+        found: dict[str, datetime | None] = {}
+        for notice in self._notices:
+            deadline = found[notice.id] = notice.deadline or found.get(notice.id)
+            spoken_of = self._spoken_of(notice) if notice.partial and deadline else None
+            if spoken_of and spoken_of.lane in _TAKE_BIDS:
+                found[spoken_of.id] = deadline
+        return found
 
     def successors(self) -> dict[str, str]:
         """Return who superseded whom; a notice named by nobody stands for itself."""
@@ -166,7 +199,8 @@ class _Family:
             # What was planned has begun, even when the plan was published once more after its tender.
             return next((each for each in later if _ends_planning(each, notice)), None) or self._tender()
         if notice.lane is Lane.TENDER:
-            return _end_of_tender(notice, later)
+            deadline = self.deadlines[notice.id]
+            return _end_of_tender(notice, later, open_until=deadline if notice.stays_open and deadline else _UNDATED)
         return next((each for each in later if _is_newer_version(each, notice)), None)
 
     def _tender(self) -> Notice | None:
@@ -175,9 +209,12 @@ class _Family:
     def _spoken_of(self, notice: Notice) -> Notice | None:
         """Return the full notice to show instead of one that says only what changed: the one published before it.
 
-        Without any, the newest of its kind stands.
+        Who moves a deadline speaks of a tender, even after an award (a dynamic purchasing system goes on). Without any
+        full notice, the newest of its kind stands.
         """
         full = [each for each in self._whole if _is_about(notice, each)]
+        if notice.deadline:
+            full = [each for each in full if each.lane is Lane.TENDER] or full
         at = bisect(full, notice.order, key=attrgetter("order"))
         if full:
             return full[max(at - 1, 0)]
@@ -231,11 +268,11 @@ def _ends_planning(later: Notice, planning: Notice) -> bool:
     return later.lane in {Lane.TENDER, Lane.AWARD, Lane.CANCELLATION} or _is_newer_version(later, planning)
 
 
-def _end_of_tender(tender: Notice, later: Iterable[Notice]) -> Notice | None:
+def _end_of_tender(tender: Notice, later: Iterable[Notice], *, open_until: datetime) -> Notice | None:
     """Return what ended a tender notice: a newer one, an award, or the cancellation of the last of its lots."""
     left = set(tender.lots)
     for each in later:
-        if _is_newer_version(each, tender) or (each.lane is Lane.AWARD and each.order[0] >= tender.open_until):
+        if _is_newer_version(each, tender) or (each.lane is Lane.AWARD and each.order[0] >= open_until):
             return each
         if each.lane is Lane.CANCELLATION:
             left -= each.lots or left
@@ -303,7 +340,6 @@ def _notice(contract: Mapping[str, Any]) -> Notice:
     }
     awards = {part for each in _objects(raw, "awards") if (part := _part(each.get("id"), notice_id))}
     stays_open = any(each.get("hasDynamicPurchasingSystem") is True for each in _objects(raw, "tender", "techniques"))
-    deadline = contract["deadlineDate"]
     return Notice(
         id=notice_id,
         guid=guid,
@@ -315,7 +351,9 @@ def _notice(contract: Mapping[str, Any]) -> Notice:
         # Contracts Finder says what updates what by the guid.
         updates=guid is None and _is_update(found_tags),
         partial=guid is None and _is_partial(contract, found_tags, about_awards=bool(awards or contracts)),
-        open_until=deadline if stays_open and deadline else _UNDATED,
+        # Stored before there was such a field: no corrigendum has moved its deadline yet.
+        deadline=contract.get("statedDeadlineDate", contract["deadlineDate"]),
+        stays_open=stays_open,
         lots=frozenset(found for each in _objects(raw, "tender", "lots") if (found := identifier(each.get("id")))),
         awards=frozenset({*awards, *contracts.values()}),
         contracts=contracts,

@@ -59,7 +59,7 @@ __all__ = [
 
 # Raise it with every change that gives any release another contract: it tells a stored contract that would
 # come out differently today from one that would not, though its release is the same.
-MAPPER_VERSION = 3
+MAPPER_VERSION = 4
 
 # The web app's model requires a title, as it does a buyer's name.
 UNTITLED = "Untitled"
@@ -73,7 +73,8 @@ class MappedContract(TypedDict):
     Dates are aware, in UTC, cut to milliseconds. `valueMin` and `valueMax` bound what the notice is worth, in
     `currency` and on the basis `valueBasis`, as do `awardValue` and the lots; how they are found stands at
     `values.worth`. `valueBasis` is None for Contracts Finder, which does not say. `releaseHash` is equal for
-    releases of equal content.
+    releases of equal content. `statedDeadlineDate` is what this notice says; the store moves `deadlineDate` where a
+    corrigendum does (`lineage`).
     """
 
     ocid: str | None
@@ -95,6 +96,7 @@ class MappedContract(TypedDict):
     currency: str | None
     publishedDate: datetime | None
     deadlineDate: datetime | None
+    statedDeadlineDate: datetime | None
     noticeType: str | None
     regime: str | None
     contractStartDate: datetime | None
@@ -144,6 +146,7 @@ def map_ocds_to_contract(release: object, source: str) -> MappedContract:
     lots = lots_of(raw, stated)
     period = contract_period(raw)
     extension = renewal(raw)
+    deadline = deadline_date(raw)
     contract = MappedContract(
         ocid=text(raw.get("ocid")),
         noticeId=notice_id,
@@ -163,7 +166,8 @@ def map_ocds_to_contract(release: object, source: str) -> MappedContract:
         valueBasis=publisher.basis(stated.basis),
         currency=stated.currency,
         publishedDate=published_date(raw),
-        deadlineDate=deadline_date(raw),
+        deadlineDate=deadline,
+        statedDeadlineDate=deadline,
         noticeType=notice_type(raw),
         regime=publisher.regime(raw),
         contractStartDate=period.start,

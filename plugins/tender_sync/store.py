@@ -16,7 +16,7 @@ from pymongo import UpdateOne
 from tender_sync.buyers import name_key
 from tender_sync.dig import identifier
 from tender_sync.errors import RejectedRelease
-from tender_sync.lineage import FACTS, keys_of, lineage
+from tender_sync.lineage import FACTS, Standing, keys_of, lineage
 from tender_sync.ownership import Buyers
 from tender_sync.stats import FACETS, Stats
 from tender_sync.storable import MAX_BYTES, storable
@@ -233,21 +233,20 @@ class Store:
     ) -> tuple[dict[str, dict[str, Any]], list[UpdateOne], int]:
         """Find what contracts about to be written have from others: their buyers, and who supersedes them.
 
-        Returns the fields that are the store's own by notice id, what is to be written of relatives that are now
-        superseded by others, and how many buyers were created. `stored`: the same contracts as they are.
+        Returns the fields that are the store's own by notice id, what is to be written of relatives that now stand
+        otherwise, and how many buyers were created. `stored`: the same contracts as they are.
         """
         self._take_turn(session)
         buyer_ids, created = self._buyers.settle(writes, stored, session)
         family = self._family(writes, stored, session)
-        superseded_by = lineage(family.values())
+        standings = lineage(family.values())
         own = {}
         for contract in writes:
             notice_id = contract["noticeId"]
             owner = {"buyerId": buyer_ids[notice_id], "buyerKey": name_key(contract["buyerName"])}
-            own[notice_id] = owner | _standing(superseded_by.pop(notice_id))
+            own[notice_id] = owner | standings.pop(notice_id)
         now, relatives = self._clock.now(), []
-        for notice_id, successor in superseded_by.items():
-            standing = _standing(successor)
+        for notice_id, standing in standings.items():
             if any(family[notice_id].get(name, ...) != value for name, value in standing.items()):
                 relative = {"source": self._source.name, "noticeId": notice_id}
                 relatives.append(UpdateOne(relative, {"$set": {**standing, "updatedAt": now}}))
@@ -286,7 +285,7 @@ class Store:
             prefixes = [Regex(f"^{re.escape(key)}") for name, key in keys if name == "guid"]
             relatives = self._contracts.find(
                 {"source": self._source.name, "$or": [{"ocid": {"$in": ocids}}, {"noticeId": {"$in": prefixes}}]},
-                (*FACTS, "isLatest", "supersededBy"),
+                (*FACTS, *Standing.__annotations__),
                 session=session,
             )
             for relative in relatives:
@@ -340,10 +339,6 @@ class Store:
             "createdAt": self._clock.now(),
             **kept,
         }
-
-
-def _standing(successor: str | None) -> dict[str, Any]:
-    return {"isLatest": successor is None, "supersededBy": successor}
 
 
 def _newest_of_each(contracts: Iterable[MappedContract], counts: Counter[str]) -> dict[str, MappedContract]:

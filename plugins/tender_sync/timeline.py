@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tender_sync.dates import parse_date
-from tender_sync.dig import objects, text, walk
+from tender_sync.dig import objects, texts, walk
 from tender_sync.notices import contract_awards, live_awards, live_contracts, notice_documents
 
 if TYPE_CHECKING:
@@ -13,8 +14,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 # Where the old rules' corrigendum says which of the notice's times it moves: section IV.2.2 of the standard
-# forms is the "time limit for receipt of tenders or requests to participate".
-_DEADLINE_SECTION = "IV.2.2"
+# forms is the "time limit for receipt of tenders or requests to participate" (of projects, of expressions of interest,
+# for submission of applications). People write it by hand: "IV.2.2)", "Section IV 2.2".
+_DEADLINE = re.compile(r"\bIV[.\s]*2[.\s]*2(?![0-9])|^time limit for (?:the )?(?:receipt|submission)\b", re.IGNORECASE)
 
 
 class Period(NamedTuple):
@@ -33,7 +35,8 @@ def deadline_date(release: Mapping[str, Any]) -> datetime | None:
     """Return the end of the tender period or, for two-stage procedures, the deadline to express interest.
 
     Two-stage procedures have no tender period. A corrigendum of the old rules has neither, but the new time
-    among its changes. `enquiryPeriod.endDate` closes questions and is never the deadline.
+    among its changes; one that gives it only in words gives none. `enquiryPeriod.endDate` closes questions and is
+    never the deadline.
     """
     return _first(
         [
@@ -96,6 +99,8 @@ def _first(values: Iterable[object], *, end_of_day: bool = False) -> datetime | 
 def _corrected_deadlines(release: Mapping[str, Any]) -> list[Any]:
     changes = objects(release, "tender", "amendments", "unstructuredChanges")
     moved = [
-        c for c in changes if any((text(s) or "").startswith(_DEADLINE_SECTION) for s in walk(c, "where", "section"))
+        change
+        for change in changes
+        if any(_DEADLINE.search(named) for key in ("section", "label") for named in texts(change, "where", key))
     ]
     return walk(moved, "newValue", "date")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tender_sync.lineage import lineage
+from tender_sync.lineage import Standing, lineage
 from tender_sync.ocds import map_ocds_to_contract
 from tender_sync.sources import CONTRACTS_FINDER, FIND_A_TENDER, SOURCES
 from tests import histories
@@ -35,6 +35,11 @@ def standing(db):
     return {each["noticeId"]: each["supersededBy"] for each in found}
 
 
+def standings(db):
+    fields = dict.fromkeys(Standing.__annotations__, 1)
+    return {each.pop("noticeId"): each for each in db.contracts.find({}, {"_id": 0, "noticeId": 1, **fields})}
+
+
 def related(contracts):
     """Leave out the notices that stand alone: in any order they come to the same."""
     by_ocid: dict[str | None, list[Any]] = {}
@@ -51,7 +56,7 @@ def assert_same_in_any_order(db, source, contracts, seed):
     size = random.randint(1, max(len(shuffled), 1))
     for start in range(0, len(shuffled), size):
         commit(writer, *shuffled[start : start + size], *random.sample(contracts, min(2, len(contracts))))
-    assert standing(db) == expected
+    assert standings(db) == expected
 
 
 PROPERTY: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
@@ -109,8 +114,20 @@ def test_superseded_contract_has_changed_and_its_relatives_have_not(writer, worl
     assert (after["b"]["supersededBy"], after["b"]["updatedAt"]) == ("c", after["c"]["updatedAt"])
 
 
+def test_corrigendum_moves_the_deadline_of_the_tender_that_is_shown_and_of_no_other(writer, world_db):
+    commit(writer, histories.contract("a", "old tender", 0, deadline=30))
+    commit(writer, histories.contract("b", "corrigendum", 1, deadline=50))
+    shown = world_db.contracts.find_one({"isLatest": True})
+    assert (shown["noticeId"], shown["deadlineDate"] - shown["statedDeadlineDate"]) == ("a", timedelta(days=20))
+    assert shown["updatedAt"] == world_db.contracts.find_one({"noticeId": "b"})["updatedAt"]
+    commit(writer, histories.contract("b", "corrigendum", 2))  # the corrigendum is corrected, and moves nothing
+    shown = world_db.contracts.find_one({"isLatest": True})
+    assert shown["deadlineDate"] == shown["statedDeadlineDate"] == histories.DAY_ONE + timedelta(days=30)
+
+
 def test_replay_changes_nothing(writer, world_db):
-    notices = [histories.contract(str(day), kind, day) for day, kind in enumerate(("UK4", "UK4 update", "UK6"))]
+    kinds = {"UK4": {}, "UK4 update": {}, "UK6": {}, "old tender": {"deadline": 30}, "corrigendum": {"deadline": 50}}
+    notices = [histories.contract(str(day), kind, day, **more) for day, (kind, more) in enumerate(kinds.items())]
     commit(writer, *notices)
     before = list(world_db.contracts.find())
     commit(writer, *reversed(notices))

@@ -11,7 +11,7 @@ from tools import coverage
 
 # Always there, or told by another field's row.
 UNCOUNTED = {"ocid", "noticeId", "source", "sourceUrl", "status", "stage", "lotCount", "rawData"}
-UNCOUNTED |= {"releaseHash", "mapperVersion"}
+UNCOUNTED |= {"releaseHash", "mapperVersion", "statedDeadlineDate"}
 PARTY = {"id": "GB-PPON-1", "name": "Town", "roles": ["buyer"], "address": {"region": "UKX11"}}
 
 

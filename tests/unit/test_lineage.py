@@ -20,6 +20,10 @@ FTS_KINDS = [kind for kind in KINDS if not kind.startswith("CF")]
 
 def of(*notices):
     """Give `supersededBy` of notices given as (id, kind, day[, what is special about it])."""
+    return {notice_id: standing["supersededBy"] for notice_id, standing in standings(*notices).items()}
+
+
+def standings(*notices):
     return lineage(
         contract(notice_id, kind, day, **(more[0] if more else {})) for notice_id, kind, day, *more in notices
     )
@@ -190,15 +194,77 @@ def test_who_takes_whose_place(notices, superseded):
     assert {notice: successor for notice, successor in of(*notices).items() if successor} == superseded
 
 
-def test_dynamic_purchasing_system_takes_requests_after_an_award():
-    def tender_until(day):
-        deadline = f"{DAY_ONE + timedelta(days=day):%Y-%m-%dT%H:%M:%SZ}"
-        techniques = {"hasDynamicPurchasingSystem": True}
-        return {"tender": {"status": "active", "tenderPeriod": {"endDate": deadline}, "techniques": techniques}}
+def system_until(day):
+    deadline = f"{DAY_ONE + timedelta(days=day):%Y-%m-%dT%H:%M:%SZ}"
+    techniques = {"hasDynamicPurchasingSystem": True}
+    return {"tender": {"status": "active", "tenderPeriod": {"endDate": deadline}, "techniques": techniques}}
 
+
+def test_dynamic_purchasing_system_takes_requests_after_an_award():
     award = ("b", "old award", 30)
-    assert of(("a", "old tender", 0, tender_until(900)), award)["a"] is None
-    assert of(("a", "old tender", 0, tender_until(20)), award)["a"] == "b"
+    assert of(("a", "old tender", 0, system_until(900)), award)["a"] is None
+    assert of(("a", "old tender", 0, system_until(20)), award)["a"] == "b"
+
+
+def test_system_whose_deadline_moved_goes_on_beside_its_awards():
+    """As `075767-2026` did: the deadline of 2023 was an error, and contracts had been awarded since."""
+    notices = [("a", "old tender", 0, system_until(20)), ("b", "old award", 30)]
+    moved = ("c", "corrigendum", 31, {"deadline": 900})
+    assert of(*notices, moved) == {"a": None, "b": None, "c": "a"}
+
+
+# Each case: what was published, and after how many days each notice's deadline is; None: it has none.
+DEADLINES = {
+    "moved by a corrigendum": (
+        [("a", "old tender", 0, {"deadline": 30}), ("b", "corrigendum", 1, {"deadline": 50})],
+        {"a": 50, "b": 50},
+    ),
+    "moved twice: the last counts, and one that says nothing of it moves nothing": (
+        [
+            ("a", "old tender", 0, {"deadline": 30}),
+            ("b", "corrigendum", 1, {"deadline": 50}),
+            ("c", "corrigendum", 2, {"deadline": 40}),
+            ("d", "corrigendum", 3),
+        ],
+        {"a": 40, "b": 50, "c": 40, "d": None},
+    ),
+    "a full notice published after the corrigendum says it anew": (
+        [
+            ("a", "old tender", 0, {"deadline": 30}),
+            ("b", "corrigendum", 1, {"deadline": 50}),
+            ("c", "old tender", 2, {"deadline": 60}),
+        ],
+        {"a": 50, "b": 50, "c": 60},
+    ),
+    "of a tender that is not here, the corrigendum that is shown has what an earlier one said": (
+        [("a", "corrigendum", 0, {"deadline": 50}), ("b", "corrigendum", 1)],
+        {"a": 50, "b": 50},
+    ),
+    "an award has no deadline to move": (
+        [("a", "old award", 0), ("b", "corrigendum", 1, {"deadline": 50})],
+        {"a": None, "b": 50},
+    ),
+    "of another buyer": (
+        [("a", "old tender", 0, {"deadline": 30}), ("b", "corrigendum", 1, {"deadline": 50, "buyer": OTHER})],
+        {"a": 30, "b": 50},
+    ),
+    "an update of the Act is a notice of its own": (
+        [("a", "UK4", 0, {"deadline": 30}), ("b", "UK4 update", 1, {"deadline": 50})],
+        {"a": 30, "b": 50},
+    ),
+    "so is a new version on Contracts Finder": (
+        [(f"{GUID}-9", "CF tender", 0, {"deadline": 30}), (f"{GUID}-7", "CF amendment", 1, {"deadline": 50})],
+        {f"{GUID}-9": 30, f"{GUID}-7": 50},
+    ),
+}
+
+
+@pytest.mark.parametrize(("notices", "deadlines"), DEADLINES.values(), ids=DEADLINES)
+def test_until_when(notices, deadlines):
+    found = {notice: standing["deadlineDate"] for notice, standing in standings(*notices).items()}
+    assert found == {
+        notice: None if day is None else DAY_ONE + timedelta(days=day) for notice, day in deadlines.items()
+    }
 
 
 def cut_down(value, paths):
@@ -234,7 +300,8 @@ def histories(draw, kinds=FTS_KINDS):
         more = draw(st.dictionaries(st.sampled_from(["awards", "contracts", "tender", "tag"]), odd, max_size=1))
         parts = {name: draw(st.lists(numbers, max_size=3, unique=True)) for name in ("about", "lots")}
         ocid = draw(st.sampled_from(["ocds-h6vhtk-1", "ocds-h6vhtk-2"]))
-        shape = {**parts, "ocid": ocid, "buyer": draw(buyers), **more}
+        deadline = draw(st.none() | st.integers(3, 9))
+        shape = {**parts, "ocid": ocid, "buyer": draw(buyers), "deadline": deadline, **more}
         made.append(contract(notice_id, kind, draw(st.integers(0, 5)), **shape))
     return made
 
@@ -246,13 +313,15 @@ def test_result_is_that_of_any_order_and_leads_to_a_notice_to_show(data):
     assert lineage(data.draw(st.permutations(notices))) == found
     for notice in found:
         seen = [notice]
-        while (successor := found[seen[-1]]) is not None:
+        while (successor := found[seen[-1]]["supersededBy"]) is not None:
             assert successor not in seen, f"{seen} go round in a circle"
             seen.append(successor)
     for ocid in {notice["ocid"] for notice in notices}:
         families = {n["buyerOrg"] for n in notices if n["ocid"] == ocid}
         if len(families) == 1 and notices[0]["source"] == "FIND_A_TENDER":
-            live = [n for n in notices if n["ocid"] == ocid and n["status"] == "OPEN" and found[n["noticeId"]] is None]
+            live = [
+                n for n in notices if n["ocid"] == ocid and n["status"] == "OPEN" and found[n["noticeId"]]["isLatest"]
+            ]
             assert len([n for n in live if n["noticeType"] != "UK13"]) <= 1, "a procurement once in the live list"
 
 

@@ -99,10 +99,14 @@ def test_periods_of_the_tender():
     assert contract["deadlineDate"] is None
 
 
-def corrigendum(section, value):
+def corrigendum(section, value, label=None):
     return {
         "id": "1",
-        "tender": {"amendments": [{"unstructuredChanges": [{"where": {"section": section}, "newValue": value}]}]},
+        "tender": {
+            "amendments": [
+                {"unstructuredChanges": [{"where": {"section": section, "label": label}, "newValue": value}]}
+            ]
+        },
     }
 
 
@@ -111,10 +115,19 @@ def corrigendum(section, value):
     [
         ("IV.2.2)", {"date": "2029-02-23T15:00:00Z"}, datetime(2029, 2, 23, 15, tzinfo=UTC)),
         ("IV.2.2", {"date": "2029-02-23T15:00:00Z"}, datetime(2029, 2, 23, 15, tzinfo=UTC)),
+        ("Section IV 2.2", {"date": "2029-02-23T15:00:00Z"}, datetime(2029, 2, 23, 15, tzinfo=UTC)),
+        ("IV.2.2", {"text": "two weeks later"}, None),
         ("IV.2.7", {"date": "2029-02-23T15:00:00Z"}, None),
         ("II.2.4", {"text": "2029-02-23"}, None),
         (None, {"date": "2029-02-23T15:00:00Z"}, None),
     ],
 )
 def test_a_corrigendum_may_move_the_deadline(section, value, deadline):
-    assert map_ocds_to_contract(corrigendum(section, value), "FIND_A_TENDER")["deadlineDate"] == deadline
+    contract = map_ocds_to_contract(corrigendum(section, value), "FIND_A_TENDER")
+    assert contract["deadlineDate"] == contract["statedDeadlineDate"] == deadline
+
+
+def test_a_corrigendum_may_name_the_deadline_by_its_label_alone():
+    moved = {"date": "2029-02-23T15:00:00Z"}, "Time limit for receipt of tenders or requests to participate"
+    contract = map_ocds_to_contract(corrigendum("IV.2.3)", *moved), "FIND_A_TENDER")
+    assert contract["deadlineDate"] == datetime(2029, 2, 23, 15, tzinfo=UTC)

@@ -430,9 +430,13 @@ class FindATenderWriter:
             value = {"value": {"amount": process.net, "currency": "GBP"}} if self._chance(0.9) else {}
             release["contracts"] = [{**contract, **value}]
 
-    def _old_tender_update(self, release: dict[str, Any], process: Process, _when: datetime) -> None:
+    def _old_tender_update(self, release: dict[str, Any], process: Process, when: datetime) -> None:
         tender = self._old(release, process, ["tenderUpdate"], None)
         self._amend(tender, "1")
+        if self._number % 9 == 0:  # one of nine corrigenda of a recorded day
+            where = {"section": "IV.2.2)", "label": "Time limit for receipt of tenders or requests to participate"}
+            moved = {"newValue": {"date": london(when, 45)}, "where": where}
+            tender["amendments"][0]["unstructuredChanges"] = [moved]
 
     def _old_award_update(self, release: dict[str, Any], process: Process, when: datetime) -> None:
         self._old_award(release, process, when)
