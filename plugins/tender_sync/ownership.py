@@ -32,6 +32,7 @@ class _Holding:
     """A contract, the buyer it hangs on so far, and the key of the one it belongs to.
 
     `name`: its name key. `same_name`: it had that already, so that the buyer so far is the same organisation.
+    `whole_name`: the name's ids change, so that all its contracts are held.
     """
 
     contract: Mapping[str, Any]
@@ -39,6 +40,7 @@ class _Holding:
     buyer_id: ObjectId | None
     org_id: str | None
     same_name: bool
+    whole_name: bool
 
     @property
     def is_written(self) -> bool:
@@ -100,16 +102,17 @@ class Buyers:
         for name, published in was_named - named:
             if name and not self._remains(name, published, replaced, session):
                 after[name].discard(published)
+        changed = [name for name in after if after[name] != before[name]]
         held = []
         for contract in writes:
             name, was = _name(contract), stored.get(contract["noticeId"], {})
             same_name = bool(was) and _name(was) == name
             key = org_id(contract, after.get(name or "", ()))
-            held.append(_Holding(contract, name, was.get("buyerId"), key, same_name))
-        changed = [name for name in after if after[name] != before[name]]
+            held.append(_Holding(contract, name, was.get("buyerId"), key, same_name, name in changed))
         for other in self._others(changed, replaced, session):
             name = other["buyerKey"]
-            held.append(_Holding(other, name, other.get("buyerId"), org_id(other, after[name]), same_name=True))
+            key = org_id(other, after[name])
+            held.append(_Holding(other, name, other.get("buyerId"), key, same_name=True, whole_name=True))
         return held
 
     def _registered(self, names: Iterable[str]) -> dict[str, set[str | None]]:
@@ -153,7 +156,7 @@ class Buyers:
 
         That is one on which contracts of `key` hang so far under the same name, and no others.
         """
-        names = [each.name for each in held if each.org_id == key]
+        names = [each.name for each in held if each.org_id == key and each.whole_name]
         staying = {each.buyer_id for each in held if each.org_id == key and each.same_name and each.buyer_id}
         leaving = {each.buyer_id for each in held if each.org_id != key}
         for buyer_id in sorted(staying - leaving):

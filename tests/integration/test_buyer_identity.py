@@ -193,6 +193,21 @@ def test_buyer_whose_contracts_part_goes_with_none_of_them(writer, world_db):
     assert world_db.buyers.find_one({"score": 7})["orgId"] == PPON
 
 
+def test_buyer_of_two_organisations_that_part_on_one_page_goes_with_neither(writer, world_db):
+    writer.commit(notice("1", "GB-FTS-1"), notice("2", "GB-FTS-2"))
+    world_db.buyers.update_one({}, {"$set": {"score": 7}})
+    writer.commit(notice("1", PPON, hour=1), notice("2", OTHER_PPON, hour=1))
+    assert owned(world_db) == {PPON: 1, OTHER_PPON: 1}
+    assert world_db.buyers.find_one({"score": 7})["orgId"] == "durham-county-council"
+
+
+def test_contract_that_loses_its_id_leaves_the_buyer_to_the_others_under_that_id(writer, world_db):
+    """Nothing changes in the name's ids, so the contracts that stay are not looked at."""
+    writer.commit(notice("1", PPON), notice("2", PPON), notice("3", OTHER_PPON))
+    writer.commit(notice("1", "GB-FTS-1", hour=1))
+    assert owned(world_db) == {PPON: 1, OTHER_PPON: 1, "durham-county-council": 1}
+
+
 def test_buyer_under_an_id_of_one_registration_is_adopted(writer, world_db):
     """As databases have it that were filled before names counted."""
     writer.commit(notice("1", "GB-FTS-7833"), notice("2", "GB-FTS-7833"))
