@@ -83,6 +83,11 @@ class Mongod:
 
         :raises SystemExit: it ended at once; its log says why
         """
+        self.launch()
+        self._await_primary(self.dbpath / "mongod.log")
+
+    def launch(self) -> None:
+        """Start it and wait for nothing."""
         self.dbpath.mkdir(parents=True, exist_ok=True)
         log = self.dbpath / "mongod.log"
         command = [
@@ -99,7 +104,6 @@ class Mongod:
             command += ["--replSet", self.replica_set]
         # A session of its own: Ctrl-C in the terminal must not end it before those who still write to it.
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
-        self._await_primary(log)
 
     def _await_primary(self, log: Path) -> None:
         client: MongoClient[dict[str, object]] = MongoClient(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from random import Random
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import pytest
 from pymongo import MongoClient
@@ -18,10 +19,10 @@ from tender_sync.sources import SOURCES
 from tests.integration.oracle import problems
 from tests.integration.world import forget, notices, small
 from tests.resilience.worker import ONCE_A_RUN, STEPS, job_of, started
-from tools.mongod import running_mongod
+from tools.mongod import REPLICA_SET, Mongod, free_port, running_mongod
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.integration.world import World
 
@@ -168,30 +169,85 @@ def test_mongodb_killed_at_any_instant(world, seed, own_mongod, tell):
         assert state(world) == expected
 
 
-def test_primary_that_steps_down(world, name, own_mongod, tell, monkeypatch):
+def test_primary_that_steps_down(world, name, own_mongod, tell):
     """In the middle of three pages; the same node is elected again."""
     tell("MongoDB", f"{name:<17}primary steps down three times")
-    expected = undisturbed(world)
     with MongoClient(own_mongod.uri, tz_aware=True, serverSelectionTimeoutMS=5_000) as client:
-        move(world, client)
-        answer, asked, failed = world.server.api.answer, [], 0
+        failed = run_while_it_happens(world, client, lambda: step_down(own_mongod.port, seconds=1))
+    tell(facts=f"{failed} of the runs failed")
 
-        def step_down(*args: Any, **options: Any) -> Any:
-            asked.append(1)
-            if len(asked) in (2, 4, 5):
-                with MongoClient("127.0.0.1", own_mongod.port, directConnection=True) as direct:
-                    direct.admin.command({"replSetStepDown": 1, "secondaryCatchUpPeriodSecs": 0, "force": True})
-            return answer(*args, **options)
 
-        monkeypatch.setattr(world.server.api, "answer", step_down)
-        done = False
+@pytest.fixture
+def three_mongods(tmp_path):
+    """A replica set in which another node is elected within seconds; by port."""
+    nodes = {port: Mongod(tmp_path / str(port), port) for port in (free_port() for _ in range(3))}
+    try:
+        for node in nodes.values():
+            node.launch()
+        hosts = [{"_id": number, "host": f"127.0.0.1:{port}"} for number, port in enumerate(nodes)]
+        config = {"_id": REPLICA_SET, "members": hosts, "settings": {"electionTimeoutMillis": 1_000}}
+        with MongoClient("127.0.0.1", next(iter(nodes)), directConnection=True) as direct:
+            direct.admin.command("replSetInitiate", config)
+        yield nodes
+    finally:
+        for node in nodes.values():
+            node.kill()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("how", ["steps down", "is killed"])
+def test_primary_of_three_that_is_lost(world, name, how, three_mongods, tell):
+    """In the middle of three pages; another node is elected, and the killed one comes back as a secondary."""
+    tell("MongoDB", f"{name:<17}primary of three {how} three times")
+    hosts, killed = [("127.0.0.1", port) for port in three_mongods], []
+
+    def lose_the_primary() -> None:
+        for node in killed:
+            node.launch()
+        killed.clear()
+        primaries.add(client.primary)
+        node = three_mongods[client.primary[1]]
+        if how == "steps down":
+            step_down(node.port, seconds=10)
+        else:
+            node.kill()
+            killed.append(node)
+
+    uri = f"mongodb://{','.join(f'{host}:{port}' for host, port in hosts)}/?replicaSet={REPLICA_SET}"
+    with MongoClient(uri, tz_aware=True, serverSelectionTimeoutMS=30_000) as client:
+        primaries: set[Any] = set()
+        failed = run_while_it_happens(world, client, lose_the_primary)
+    assert len(primaries) > 1, "another node took over"
+    tell(facts=f"{failed} of the runs failed, {len(primaries)} primaries")
+
+
+def step_down(port: int, *, seconds: int) -> None:
+    """Make a primary give up its part, and not stand for election for so long."""
+    with MongoClient("127.0.0.1", port, directConnection=True) as direct:
+        direct.admin.command({"replSetStepDown": seconds, "secondaryCatchUpPeriodSecs": 0, "force": True})
+
+
+def run_while_it_happens(world: World, client: Any, happen: Callable[[], None]) -> int:
+    """Read the history into another MongoDB while three of its pages meet what happens; return how many runs failed."""
+    expected = undisturbed(world)
+    move(world, client)
+    answer, asked, failed = world.server.api.answer, [], 0
+
+    def answer_after_it(*args: Any, **options: Any) -> Any:
+        asked.append(1)
+        if len(asked) in (2, 4, 5):
+            happen()
+        return answer(*args, **options)
+
+    done = False
+    with patch.object(world.server.api, "answer", answer_after_it):
         while not done:
             try:
                 done = world.run().done
             except PyMongoError:
                 failed += 1
                 assert failed < 4
-        assert len(asked) >= 5
-        assert problems(world) == []
-        assert state(world) == expected
-    tell(facts=f"{failed} of the runs failed")
+    assert len(asked) >= 5
+    assert problems(world) == []
+    assert state(world) == expected
+    return failed
