@@ -43,7 +43,8 @@ _NAMES_FRAMEWORK = re.compile(
 )
 _MARKET_NOTICES = DYNAMIC_MARKETS | {"UK13"}
 _TEXTS = (("tender", "title"), ("tender", "description"), ("tender", "procurementMethodRationale"), ("description",))
-_PROCEDURE = ("procurementMethod", "procurementMethodDetails", "lots", "items", "value")
+# Cancellations list the ids of their lots, and say nothing of how they would have been bought.
+_PROCEDURE = ("procurementMethod", "procurementMethodDetails", "items", "value")
 
 
 def contract_mechanism(release: Mapping[str, Any]) -> Mechanism | None:
@@ -57,7 +58,7 @@ def contract_mechanism(release: Mapping[str, Any]) -> Mechanism | None:
     - Contracts Finder has no field for setting one up, and Find a Tender's is left out at times beside a title
       that names one (3 of 436 notices of the Act). Descriptions of the Act's notices are not asked.
 
-    None where the notice describes no procurement (terminations, changes, corrigenda).
+    None where the notice describes no procurement (terminations, cancellations, changes, corrigenda).
     """
     found = _published(release) or _called_off_from(release) or _named(release) or _set_up_by(release)
     if found == "dps" and regime(release) == "CELEX" and map_stage(release) == "AWARD":

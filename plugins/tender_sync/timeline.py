@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tender_sync.dates import parse_date
+from tender_sync.dates import LONDON, parse_date
 from tender_sync.dig import objects, texts, walk
 from tender_sync.notices import contract_awards, live_awards, live_contracts, notice_documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from datetime import datetime
 
 # Where the old rules' corrigendum says which of the notice's times it moves: section IV.2.2 of the standard
 # forms is the "time limit for receipt of tenders or requests to participate" (of projects, of expressions of interest,
 # for submission of applications). People write it by hand: "IV.2.2)", "Section IV 2.2".
 _DEADLINE = re.compile(r"\bIV[.\s]*2[.\s]*2(?![0-9])|^time limit for (?:the )?(?:receipt|submission)\b", re.IGNORECASE)
+# Contracts Finder's amendments from one portal (Delta eSourcing) keep the old deadline as data, and tell the new one at
+# the head of the description.
+_WHEN = r"(\d{1,2} [A-Z][a-z]+ \d{4})\s+Time: (\d{1,2}:\d{2})"
+_READ_NEW = re.compile(rf"Instead of: {_WHEN}\s+Read New: {_WHEN}")
 
 
 class Period(NamedTuple):
@@ -38,7 +42,7 @@ def deadline_date(release: Mapping[str, Any]) -> datetime | None:
     among its changes; one that gives it only in words gives none. `enquiryPeriod.endDate` closes questions and is
     never the deadline.
     """
-    return _first(
+    stated = _first(
         [
             *walk(release, "tender", "tenderPeriod", "endDate"),
             *walk(release, "tender", "expressionOfInterestDeadline"),
@@ -46,6 +50,11 @@ def deadline_date(release: Mapping[str, Any]) -> datetime | None:
         ],
         end_of_day=True,
     )
+    for told in texts(release, "tender", "description"):
+        for *old, day, time in _READ_NEW.findall(told):
+            if stated and stated == _written(*old):
+                stated = _written(day, time) or stated
+    return stated
 
 
 def tender_period_start(release: Mapping[str, Any]) -> datetime | None:
@@ -94,6 +103,14 @@ def _dates(values: Iterable[object], *, end_of_day: bool = False) -> list[dateti
 
 def _first(values: Iterable[object], *, end_of_day: bool = False) -> datetime | None:
     return next(iter(_dates(values, end_of_day=end_of_day)), None)
+
+
+def _written(day: str, time: str) -> datetime | None:
+    """Read "28 January 2025", "12:00" in London time."""
+    try:
+        return datetime.strptime(f"{day} {time}", "%d %B %Y %H:%M").replace(tzinfo=LONDON).astimezone(UTC)
+    except ValueError:
+        return None
 
 
 def _corrected_deadlines(release: Mapping[str, Any]) -> list[Any]:

@@ -111,6 +111,10 @@ CASES = {
         release("award", notice_type="UK7", description="Awarded via framework agreement RM1", **DESCRIBED),
         "standard",
     ),
+    "a cancellation, with the ids of its lots": (
+        release("tenderCancellation", notice_type="UK12", lots=[{"id": "1", "status": "cancelled"}]),
+        None,
+    ),
     "a termination": (release("contractTermination", title="Heat network"), None),
     "nothing": ({}, None),
 }

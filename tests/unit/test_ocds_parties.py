@@ -53,6 +53,19 @@ def test_website(details, website):
     assert buyer(details=details).website == website
 
 
+@pytest.mark.parametrize(
+    ("roles", "name"),
+    [
+        (["supplier", "procuringEntity", "centralPurchasingBody", "buyer"], "buyer"),
+        (["supplier", "centralPurchasingBody", "procuringEntity"], "procuringEntity"),
+        (["supplier", "centralPurchasingBody"], "centralPurchasingBody"),
+        (["supplier"], None),
+    ],
+)
+def test_buyer_is_who_buys_for_others_only_where_nobody_is_called_the_buyer(roles, name):
+    assert buyer_of({"parties": [{"name": role, "roles": [role]} for role in roles]}).name == name
+
+
 def supplier(key, name=None):
     return {"id": key, "name": name}
 
@@ -85,6 +98,8 @@ PARTIES = [
         ({"awards": [{"status": "unsuccessful", "suppliers": [supplier("S1", "One")]}]}, []),
         ({"contracts": [{"suppliers": [supplier("S1", "One")]}]}, [mapped("S1", "One")]),
         ({"tag": ["contractAmendment"], "contracts": [{}], "parties": PARTIES}, [mapped("S1", "One Ltd")]),
+        ({"tag": ["contractAmendment"], "awards": [{"id": "1"}], "parties": PARTIES}, [mapped("S1", "One Ltd")]),
+        ({"tag": ["award"], "awards": [{"id": "1", "status": "unsuccessful"}], "parties": PARTIES}, []),
         ({"tag": ["tender"], "parties": PARTIES}, []),
         (
             {
@@ -105,6 +120,8 @@ PARTIES = [
         "of a failed award",
         "of a contract",
         "of a later notice",
+        "of a later notice that names the award by its id",
+        "never those of a failed award",
         "none before an award",
         "members of a dynamic market",
         "nothing",

@@ -99,6 +99,30 @@ def test_periods_of_the_tender():
     assert contract["deadlineDate"] is None
 
 
+def amended(text):
+    tender = {"tenderPeriod": {"endDate": "2025-07-24T12:00:00+01:00"}, "description": text}
+    return {"id": "1", "tag": ["tenderAmendment"], "tender": tender}
+
+
+NEW_DAY = "Instead of: 24 July 2025\r\n Time: 12:00\r\n Read New: 28 July 2025\r\n Time: 13:00\r\n Other: a later day."
+
+
+@pytest.mark.parametrize(
+    ("text", "day", "hour"),
+    [
+        (f"Text to be corrected in the original notice:\r\n {NEW_DAY}", 28, 12),
+        (f"{NEW_DAY} {NEW_DAY.replace('28', '31').replace('24', '28').replace('12:', '13:')}", 31, 12),
+        (NEW_DAY.replace("24 July", "23 July"), 24, 11),
+        (NEW_DAY.replace("28 July", "48 July"), 24, 11),
+        ("Responses are due by 28 July 2025.", 24, 11),
+    ],
+    ids=["corrected", "corrected twice", "another date is corrected", "no date", "no correction"],
+)
+def test_contracts_finder_may_correct_a_deadline_in_words(text, day, hour):
+    contract = map_ocds_to_contract(amended(text), "CONTRACTS_FINDER")
+    assert contract["deadlineDate"] == datetime(2025, 7, day, hour, tzinfo=UTC)
+
+
 def corrigendum(section, value, label=None):
     return {
         "id": "1",
