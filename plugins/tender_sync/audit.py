@@ -142,7 +142,8 @@ def audit(
             raise
         ended = {"endedAt": clock.now(), "outcome": read.outcome, "reached": read.reached}
         audits.update_one({"_id": key}, {"$set": ended})
-        jobs.end_run(read.outcome, range={"from": window.start, "to": window.end}, reached=read.reached)
+        range_read = {"from": window.start, "to": window.end}
+        jobs.end_run(read.outcome, counts=read.in_vain, range=range_read, reached=read.reached)
     found: dict[str, Any] = audits.find_one({"_id": key}) or {}
     log.info(
         "%s audit of %s ended (%s), checked up to %s UTC: %d windows, %d missing, %d stale, %d repaired; %s",

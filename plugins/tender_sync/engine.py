@@ -66,9 +66,13 @@ class CommitsPages(Protocol):
 
 @dataclass(frozen=True)
 class RangeRead:
-    """What reading a range did: its counts, why it ended, and how far everything was read (`reached`)."""
+    """What reading a range did: its counts, why it ended, and how far everything was read (`reached`).
+
+    `in_vain` counts what no commit has counted, like a run's that ends between two pages.
+    """
 
     counts: Counter[str]
+    in_vain: Counter[str]
     outcome: str
     reached: datetime
 
@@ -146,8 +150,8 @@ def read_range(
     try:
         run.read_on(max_items_per_run)
     except EndRun as end:
-        return RangeRead(run.counts, str(end), run.place.watermark)
-    return RangeRead(run.counts, "done", run.place.watermark)
+        return RangeRead(run.counts, run.uncommitted(end.requests), str(end), run.place.watermark)
+    return RangeRead(run.counts, run.uncommitted(), "done", run.place.watermark)
 
 
 def _finish(run: _Run, jobs: SyncJobs, outcome: str, in_vain: Counter[str], *, done: bool) -> SyncResult:

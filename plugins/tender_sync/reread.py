@@ -129,7 +129,7 @@ def replay(
             clock=clock,
             max_items_per_run=max_items_per_run,
         )
-        record = jobs.end_run(read.outcome, **_range_facts(window, read))
+        record = jobs.end_run(read.outcome, counts=read.in_vain, **_range_facts(window, read))
     _say_end("replay", source, window, read)
     return record
 
@@ -199,7 +199,7 @@ def out_of_turn(
     except StopRun as failure:
         log.error("%s %s failed: %s", source.title, mode, failure)  # noqa: TRY400 - a traceback would hide the sentence
         jobs.mark_sync_error(str(failure))
-        jobs.end_run("failed", error=str(failure))
+        jobs.end_run("failed", counts={"requests": failure.requests}, error=str(failure))
         raise
 
 

@@ -77,6 +77,8 @@ def test_replay_that_fails_says_so_and_moves_nothing(world):
     assert world.job["lease"] is None
     failed = world.db.syncRuns.find_one({"mode": "replay"})
     assert (failed["outcome"], failed["error"][:4]) == ("failed", world.source.title[:4])
+    counted = sum(run["requests"] for run in world.db.syncRuns.find())
+    assert counted == len(world.server.requests), "those made in vain, too"
     world.server.faults.clear()
     world.replay(DAY)
     assert problems(world) == []
