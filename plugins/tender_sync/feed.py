@@ -180,7 +180,9 @@ class Feed:
                 )
             )
         wait = _retry_after(response.headers, self._clock.now())
-        return _Failed(WindowTrouble(self._message(reason, request)), wait if wait is not None else rule.wait or 0.0)
+        # Where the rule names a wait, the pace is what the API objects to, whatever the window's size.
+        failure = WindowTrouble if rule.wait is None else StopRun
+        return _Failed(failure(self._message(reason, request)), wait if wait is not None else rule.wait or 0.0)
 
     def _next_cursor(self, links: object, query: str) -> tuple[str | None, str | None]:
         """Take the query of the next link, if it stays with this API and this window: `(cursor, doubt)`."""

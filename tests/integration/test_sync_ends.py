@@ -182,3 +182,17 @@ def test_failing_window_is_halved_after_two_runs(world):
     assert half < whole
     world.run_until_done()
     assert problems(world) == []
+
+
+def test_api_that_refuses_the_pace_gets_no_smaller_windows(world):
+    """Two refused runs would halve the window otherwise, and so ask for more pages of an API that wants fewer."""
+    world.run(max_items=1)
+    window = world.job["window"]
+    world.server.faults.add("http_429")
+    for _ in range(2):
+        with pytest.raises(StopRun, match="HTTP 429"):
+            world.run()
+    assert (world.job["failures"], world.job["window"]) == (0, window)
+    world.server.faults.clear()
+    world.run_until_done()
+    assert problems(world) == []

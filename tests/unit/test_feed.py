@@ -202,7 +202,7 @@ def test_a_403_means_five_minutes_at_contracts_finder_only():
     ("failure", "ends_as"),
     [
         (answer(503), WindowTrouble),
-        (answer(429), WindowTrouble),
+        (answer(429), StopRun),
         (requests.ReadTimeout("Read timed out"), WindowTrouble),
         (requests.ConnectionError("Connection refused"), StopRun),
         (answer(body=b"<html>maintenance</html>"), StopRun),
