@@ -1,7 +1,8 @@
-"""Airflow with its UI and logins for the browser tests: `python -m tools.served_ui FOLDER`, ended by SIGTERM.
+"""Airflow with its UI and logins for the tests: `python -m tools.served_ui FOLDER NAME=VALUE…`, ended by SIGTERM.
 
-A process of its own, as the demo's worker is, so that none of Airflow's processes outlives the tests. Prints one line
-of JSON: the UI's address, MongoDB's and its process id when all is ready, or why it failed.
+A process of its own, as the demo's worker is, so that none of Airflow's processes outlives the tests. Every DAG is
+paused. The settings given are Airflow's environment. Prints one line of JSON: the UI's address, MongoDB's and its
+process id when all is ready, or why it failed.
 """
 
 from __future__ import annotations
@@ -18,31 +19,26 @@ from tools.processes import Stopped, become_worker, end_descendants
 from tools.stack import Failed, running_stack
 from tools.tour import settings
 
-# About 30 requests of Find a Tender, of which 12 are made at once, and 20 of Contracts Finder: at this pace the
-# backfills last so long that they can be watched.
-DAYS, PER_DAY, PACE_SECONDS = 30, 60, 2.5
-# They would be due at once, and what they do is no part of what is watched.
-SWITCHED_OFF = ("completeness_audit", "freshness")
+# About 30 requests of Find a Tender, of which 12 are made at once, and 20 of Contracts Finder.
+DAYS, PER_DAY = 30, 60
 USERS = {"anna": "admin", "vera": "viewer", "nora": ""}
 
 
 def main() -> int:
     """Serve until told to stop."""
-    folder = Path(sys.argv[1])
+    folder, given = Path(sys.argv[1]), dict(setting.split("=", 1) for setting in sys.argv[2:])
     options = Options(show="ui", folder=folder, releases=None, days=DAYS, per_day=PER_DAY, budget=0)
     try:
         become_worker()
         with running_stack(options) as stack:
-            for dag_id in SWITCHED_OFF:
-                stack.pause(dag_id)
+            stack.pause()
             passwords = folder / "passwords.json"
             passwords.write_text(json.dumps({name: f"{name}-password" for name in USERS}))
             environment = settings(datetime.now(UTC) - timedelta(days=DAYS)) | {
-                "SYNC_PACE_SECONDS": str(PACE_SECONDS),
                 "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in USERS.items()),
                 "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
             }
-            ui = start_ui(stack, environment, free_port())
+            ui = start_ui(stack, environment | given, free_port())
             ready = {"address": ui.address, "mongo": stack.mongod.uri, "database": stack.db.name}
             print(json.dumps(ready | {"pid": stack.mongod.pid}), flush=True)
             ui.watch()

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 DATABASE = "tendhunt"
 START_SECONDS = 120
+_SQLITE_SECONDS = 60
 # A sync may be killed at any time without losing a page, and the triggerer waits 10 s for nothing.
 COMMAND_GRACE_SECONDS = 5.0
 # One in a hundred generated releases has something odd about it, and most of these still become contracts.
@@ -91,10 +92,10 @@ class Stack:
         self.commands.append(process)
         return process
 
-    def pause(self, dag_id: str) -> None:
-        """Switch a DAG off, as its switch in the UI does."""
+    def pause(self) -> None:
+        """Switch all DAGs off, as their switches in the UI do."""
         with closing(_metadata(self.folder)) as metadata, metadata:
-            metadata.execute("UPDATE dag SET is_paused = 1 WHERE dag_id = ?", (dag_id,))
+            metadata.execute("UPDATE dag SET is_paused = 1")
 
     def check(self) -> None:
         """Raise Failed if the OCDS server has ended."""
@@ -168,6 +169,8 @@ def _clean_environment(folder: Path) -> dict[str, str]:
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        # Its processes write at the same time; by default one that waits for another gives up after 5 s.
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder}/airflow/airflow.db?timeout={_SQLITE_SECONDS}",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
@@ -265,4 +268,4 @@ def _forget_dead_runs(folder: Path) -> None:
 
 
 def _metadata(folder: Path) -> sqlite3.Connection:
-    return sqlite3.connect(folder / "airflow" / "airflow.db", timeout=30)
+    return sqlite3.connect(folder / "airflow" / "airflow.db", timeout=_SQLITE_SECONDS)

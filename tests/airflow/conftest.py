@@ -1,147 +1,67 @@
-"""A whole Airflow at work (scheduler, API server, DAG processor), driven as people drive it: by its API and CLI."""
+"""One Airflow for all these tests, with both sources at work, of which one is held where it can be looked at."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+import socket
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
-from pymongo import MongoClient
 
-from tests.conftest import ROOT
+from tests.served import served, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from datetime import datetime
-    from pathlib import Path
+    from collections.abc import Iterator
 
-    from pymongo.database import Database
+    from tests.served import Airflow
 
-SECONDS = 180.0
-ENDED = {"success", "failed"}
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-@dataclass
-class Airflow:
-    """A running Airflow: its API as anna the admin sees it, its metadata, and the MongoDB behind its DAGs."""
-
-    address: str
-    home: Path
-    db: Database[dict[str, Any]]
-    environment: dict[str, str]
-    token: str = field(default="", repr=False)
-
-    def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """Do one request to Airflow's API and return its JSON."""
-        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.address}{path}", data, headers, method=method)  # noqa: S310 - ours
-        for patience in (1.0, 5.0, 0.0):
-            try:
-                with _DIRECT.open(request, timeout=60) as answer:
-                    return json.loads(answer.read() or b"null")
-            except urllib.error.HTTPError as error:
-                said = f"{method} {path}: {error.code} {error.read().decode()[:500]}"
-            # Airflow's metadata are in SQLite here, which a busy machine finds locked; a person would click again.
-            if "Database error" not in said:
-                break
-            time.sleep(patience)
-        raise AssertionError(said)
-
-    def login(self) -> None:
-        self.token = self.ask("POST", "/auth/token", {"username": "anna", "password": "anna-password"})["access_token"]
-
-    def dag(self, dag_id: str, path: str = "") -> str:
-        return f"/api/v2/dags/{dag_id}{path}"
-
-    def trigger(self, dag_id: str, **conf: Any) -> str:
-        """Trigger a run by its form, and return its id."""
-        run = self.ask("POST", self.dag(dag_id, "/dagRuns"), {"logical_date": None, "conf": conf})
-        return str(run["dag_run_id"])
-
-    def first_run(self, dag_id: str) -> str:
-        """Return the id of the run that Airflow began by itself."""
-        return next(str(run["dag_run_id"]) for run in self.runs(dag_id) if run["run_type"] == "scheduled")
-
-    def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.ask("GET", self.dag(dag_id, f"/dagRuns/{run_id}"))
-        return found
-
-    def runs(self, dag_id: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.ask("GET", self.dag(dag_id, "/dagRuns?limit=100"))["dag_runs"]
-        return found
-
-    def tasks(self, dag_id: str, run_id: str) -> dict[str, str]:
-        found = self.ask("GET", self.dag(dag_id, f"/dagRuns/{run_id}/taskInstances"))["task_instances"]
-        return {task["task_id"]: task["state"] for task in found}
-
-    def ended(self, dag_id: str, run_id: str) -> str:
-        """Wait for a run to end, and return how."""
-        return str(until(lambda: (s := self.run(dag_id, run_id)["state"]) in ENDED and s, f"{run_id} to end"))
-
-    def clear(self, dag_id: str, run_id: str, *task_ids: str) -> None:
-        """Clear these tasks of a run, with all that hangs on them."""
-        how = {"dry_run": False, "include_downstream": True, "only_failed": False, "reset_dag_runs": True}
-        asked = how | {"dag_run_id": run_id, "task_ids": task_ids}
-        self.ask("POST", self.dag(dag_id, "/clearTaskInstances"), asked)
-
-    def command(self, *arguments: str) -> str:
-        """Run an `airflow` command to its end, and return what it prints."""
-        ran = subprocess.run(  # noqa: S603 - our own interpreter
-            [sys.executable, "-m", "airflow", *arguments],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=SECONDS,
-        )
-        assert ran.returncode == 0, ran.stderr[-2000:]
-        return ran.stdout
-
-    def job(self, dag_id: str) -> dict[str, Any]:
-        return self.db.syncJobs.find_one({"source": dag_id.upper()}) or {}
-
-    def record(self, run_id: str) -> dict[str, Any]:
-        return self.db.syncRuns.find_one({"runId": run_id}, sort=[("startedAt", -1)]) or {}
-
-    def record_of(self, mode: str, since: datetime) -> dict[str, Any] | None:
-        return self.db.syncRuns.find_one({"mode": mode, "startedAt": {"$gte": since}})
-
-
-def until(condition: Callable[[], Any], what: str, seconds: float = SECONDS) -> Any:
-    """Wait until a condition is met, and return what it gives."""
-    deadline = time.monotonic() + seconds
-    while not (met := condition()):
-        assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
-        time.sleep(0.3)
-    return met
+LONG, SHORT = "find_a_tender", "contracts_finder"
+_GATE = {"_id": LONG.upper()}
 
 
 @pytest.fixture(scope="session")
-def airflow(tmp_path_factory) -> Iterator[Airflow]:
-    folder = tmp_path_factory.mktemp("airflow")
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'plugins'}"}
-    command = [sys.executable, "-m", "tools.served_ui", str(folder)]
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)  # noqa: S603 - ours
-    try:
-        ready = json.loads(process.stdout.readline())
-        assert "failed" not in ready, ready
-        home = folder / "airflow"
-        with MongoClient(ready["mongo"], tz_aware=True) as client:
-            environment["AIRFLOW_HOME"] = str(home)
-            airflow = Airflow(ready["address"], home, client[ready["database"]], environment)
-            airflow.login()
-            # Its run would take its turns between those looked at.
-            airflow.ask("PATCH", airflow.dag("completeness_audit"), {"is_paused": True})
-            yield airflow
-    finally:
-        process.terminate()
-        process.wait()
+def statsd() -> Iterator[socket.socket]:
+    """A StatsD server of the simplest kind: the socket at which Airflow's metrics arrive."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        receiver.setblocking(False)
+        yield receiver
+
+
+@pytest.fixture(scope="session")
+def airflow(statsd) -> Iterator[Airflow]:
+    metrics = {"STATSD_ON": "True", "STATSD_PORT": str(statsd.getsockname()[1]), "METRICS_ALLOW_LIST": "tender_sync"}
+    settings = {f"AIRFLOW__METRICS__{name}": value for name, value in metrics.items()}
+    # A task that is marked or cleared is told so with its next heartbeat, by default every 5 s.
+    settings |= {"AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1", "SYNC_PACE_SECONDS": "0.5"}
+    with served(**settings) as airflow:
+        close_gate(airflow)
+        for dag_id in (LONG, SHORT):
+            airflow.unpause(dag_id)
+        yield airflow
+
+
+@pytest.fixture(scope="session")
+def synced(airflow) -> Airflow:
+    """Contracts Finder, its backfill complete by the run that Airflow began by itself."""
+    until(lambda: airflow.job(SHORT).get("backfillCompletedAt"), "the backfill of Contracts Finder")
+    for run in airflow.runs(SHORT):
+        assert airflow.ended(SHORT, run["dag_run_id"]) == "success"
+    return airflow
+
+
+def close_gate(airflow: Airflow) -> None:
+    """Hold every run of Find a Tender before its next request, as if the API had said: not for twenty minutes."""
+    held = {"heldUntil": datetime.now(UTC) + timedelta(minutes=20)}
+    airflow.db.syncPace.update_one(_GATE, {"$set": held}, upsert=True)
+
+
+def open_gate(airflow: Airflow) -> None:
+    """Let later requests through; who waits already goes on waiting."""
+    airflow.db.syncPace.delete_one(_GATE)
+
+
+def wait_for_gate(airflow: Airflow) -> None:
+    """Wait until a run waits at the gate."""
+    soon = datetime.now(UTC) + timedelta(minutes=5)
+    until(lambda: (airflow.db.syncPace.find_one(_GATE) or {}).get("slot", soon) > soon, "a run at the gate")

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import subprocess
-import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from pymongo import MongoClient
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 
+from tender_sync.sources import SOURCES
 from tests.browser.pages import Browser
 from tests.conftest import ROOT
+from tests.served import served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from pymongo.database import Database
+    from tests.served import Airflow
 
 # The first eight: without them Chromium does not start as root and without a screen, or asks its maker's hosts.
 _FLAGS = (
@@ -41,15 +38,6 @@ _FLAGS = (
 )
 
 
-@dataclass(frozen=True)
-class Ui:
-    """Where Airflow's UI is, and the MongoDB behind it."""
-
-    address: str
-    db: Database[dict[str, Any]]
-    mongod_pid: int
-
-
 @pytest.fixture(scope="session")
 def chromium() -> tuple[str, str]:
     """The paths of Chromium and its driver."""
@@ -60,19 +48,12 @@ def chromium() -> tuple[str, str]:
 
 
 @pytest.fixture(scope="session")
-def ui(chromium, tmp_path_factory) -> Iterator[Ui]:  # noqa: ARG001 - without it there is nothing to wait for
-    folder = tmp_path_factory.mktemp("ui")
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'plugins'}"}
-    command = [sys.executable, "-m", "tools.served_ui", str(folder)]
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)  # noqa: S603 - ours
-    try:
-        ready = json.loads(process.stdout.readline())
-        assert "failed" not in ready, ready
-        with MongoClient(ready["mongo"], tz_aware=True) as client:
-            yield Ui(ready["address"], client[ready["database"]], ready["pid"])
-    finally:
-        process.terminate()
-        process.wait()
+def ui(chromium) -> Iterator[Airflow]:  # noqa: ARG001 - without it there is nothing to wait for
+    # At this pace the backfills last so long that they can be watched.
+    with served(SYNC_PACE_SECONDS="2.5") as airflow:
+        for source in SOURCES.values():
+            airflow.unpause(source.dag_id)
+        yield airflow
 
 
 @pytest.fixture(scope="session")
