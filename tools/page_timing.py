@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ from tender_sync.ocds import map_ocds_to_contract
 from tender_sync.schema import ensure_schema
 from tender_sync.sources import SOURCES
 from tender_sync.stats import Stats
-from tender_sync.store import Store
+from tender_sync.store import MappedPage, Store
 from tender_sync.windows import Window
 from tools.mongod import free_port
 from tools.options import Options
@@ -219,10 +220,10 @@ def _commit(db: Database[dict[str, Any]]) -> None:
     pages = []
     for number in range(_PAGES):
         contracts = [map_ocds_to_contract(_release(number, n), source.name) for n in range(source.page_size)]
-        commit = lambda contracts=contracts: store.commit_page(  # noqa: E731 - one page, called at once
-            contracts, [], replace(place, window=window), counts=Counter(pages=1), window=window
+        page = MappedPage(
+            window=window, contracts=contracts, place=replace(place, window=window), counts=Counter(pages=1)
         )
-        pages.append(_timed(commit)[1] * 1000)
+        pages.append(_timed(partial(store.commit_page, page))[1] * 1000)
     jobs.end_run("done")
     print(
         f"a page of {source.page_size} new contracts is committed in {median(pages):.0f} ms (median of {_PAGES}), of "

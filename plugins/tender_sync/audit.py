@@ -24,11 +24,9 @@ if TYPE_CHECKING:
     from tender_sync.clock import Clock
     from tender_sync.engine import FetchPage
     from tender_sync.jobs import SyncJob, SyncJobs
-    from tender_sync.ocds import MappedContract
     from tender_sync.patience import Patience
     from tender_sync.sources import Source
-    from tender_sync.store import Rejection, Store, Suspect
-    from tender_sync.windows import Place
+    from tender_sync.store import MappedPage, Store
 
 log = logging.getLogger(__name__)
 
@@ -49,30 +47,21 @@ class _Compared:
         self._passed_on = InPlace(store) if repair else Foretold(store)
         self._found: set[str] = set()
 
-    def commit_page(
-        self,
-        contracts: list[MappedContract],
-        rejections: list[Rejection],
-        place: Place | None,
-        *,
-        counts: Counter[str],
-        window: Window,
-        suspect: Suspect | None = None,
-    ) -> Counter[str]:
+    def commit_page(self, page: MappedPage) -> Counter[str]:
         """Compare and pass on; what is found twice, because its window is read again, counts once."""
-        fates = self._store.foresee(contracts)
+        fates = self._store.foresee(page.contracts)
         missing = [notice_id for notice_id in fates.created if notice_id not in self._found]
         stale = [notice_id for notice_id in fates.updated if notice_id not in self._found]
         self._found.update(missing, stale)
         for what, ids in (("missing", missing), ("stale", stale)):
             if ids:
-                log.error("%s in the contracts, of window %s: %s", what, window_said(window), ", ".join(ids))
-        committed = self._passed_on.commit_page(
-            contracts, rejections, place, counts=counts, window=window, suspect=suspect
-        )
+                log.error("%s in the contracts, of window %s: %s", what, window_said(page.window), ", ".join(ids))
+        committed = self._passed_on.commit_page(page)
         found = Counter(missing=len(missing), stale=len(stale))
         checked = Counter(
-            windowsChecked=counts["windows"], suspect=int(suspect is not None), requests=counts["requests"]
+            windowsChecked=page.counts["windows"],
+            suspect=int(page.suspect is not None),
+            requests=page.counts["requests"],
         )
         repaired = Counter(repaired=found.total() if self._repair else 0)
         named = {"$each": [*missing, *stale], "$slice": _NAMED_AT_MOST}

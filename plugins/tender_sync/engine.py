@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from tender_sync.errors import EndRun, ReadAgain, RejectedRelease, StopRun, TenderSyncError, WindowTrouble
 from tender_sync.jobs import SYNCING, SyncJob
 from tender_sync.ocds import map_ocds_to_contract
-from tender_sync.store import Rejection, Suspect
+from tender_sync.store import MappedPage, Rejection, Suspect
 from tender_sync.windows import PageEnd, Place, Window, after_page, close, open_window, shrink, whole_second
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from tender_sync.clock import Clock
     from tender_sync.feed import FetchPageResult
     from tender_sync.jobs import SyncJobs
-    from tender_sync.ocds import MappedContract
     from tender_sync.patience import Patience
     from tender_sync.sources import Source
     from tender_sync.store import Store
@@ -51,16 +50,7 @@ class FetchPage(Protocol):
 class CommitsPages(Protocol):
     """Takes what a page became, and says how many releases were new, changed … (see `store.Store.commit_page`)."""
 
-    def commit_page(
-        self,
-        contracts: list[MappedContract],
-        rejections: list[Rejection],
-        place: Place | None,
-        *,
-        counts: Counter[str],
-        window: Window,
-        suspect: Suspect | None = None,
-    ) -> Counter[str]:
+    def commit_page(self, page: MappedPage) -> Counter[str]:
         """Take it."""
 
 
@@ -286,7 +276,16 @@ class _Run:
                 rejections.append(Rejection(release, str(rejected)))
         counts = self.uncommitted(page.requests if page else requests)
         counts.update(pages=1, windows=int(place.window is None), bytes=page.size if page else 0)
-        counts = self.store.commit_page(contracts, rejections, place, counts=counts, window=window, suspect=suspect)
+        counts = self.store.commit_page(
+            MappedPage(
+                window=window,
+                contracts=contracts,
+                rejections=rejections,
+                place=place,
+                counts=counts,
+                suspect=suspect,
+            )
+        )
         if place.lossy and not self.place.lossy:
             longest = self.source.believed_span
             log.error("%s hid releases in a long window: none over %s is asked for again", self.source.title, longest)

@@ -15,7 +15,7 @@ from tender_sync.errors import EndRun, RejectedRelease
 from tender_sync.ocds import map_ocds_to_contract
 from tender_sync.orders import Mode
 from tender_sync.reread import out_of_turn
-from tender_sync.store import Rejection
+from tender_sync.store import MappedPage, Rejection
 from tender_sync.windows import Window
 
 if TYPE_CHECKING:
@@ -96,9 +96,8 @@ def _try_again(source: Source, documents: list[dict[str, Any]], store: Store) ->
     for document in documents:
         _map(source, document, batch)
     window = Window(documents[0]["window"]["from"], documents[0]["window"]["to"])
-    return store.commit_page(
-        batch.contracts, batch.rejections, None, counts=Counter(), window=window, settled=batch.settled
-    )
+    page = MappedPage(window=window, contracts=batch.contracts, rejections=batch.rejections, settled=batch.settled)
+    return store.commit_page(page)
 
 
 def _map(source: Source, document: dict[str, Any], batch: _Batch) -> None:

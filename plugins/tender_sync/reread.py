@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tender_sync.engine import counts_said, read_range, window_said
@@ -22,11 +23,10 @@ if TYPE_CHECKING:
     from tender_sync.clock import Clock
     from tender_sync.engine import CommitsPages, FetchPage, RangeRead
     from tender_sync.jobs import SyncJobs
-    from tender_sync.ocds import MappedContract
     from tender_sync.patience import Patience
     from tender_sync.sources import Source
-    from tender_sync.store import Rejection, Store, Suspect
-    from tender_sync.windows import Place, Window
+    from tender_sync.store import MappedPage, Store
+    from tender_sync.windows import Window
 
 log = logging.getLogger(__name__)
 
@@ -41,18 +41,9 @@ class InPlace:
     def __init__(self, store: CommitsPages) -> None:
         self._store = store
 
-    def commit_page(
-        self,
-        contracts: list[MappedContract],
-        rejections: list[Rejection],
-        place: Place | None,  # noqa: ARG002 - this is what is left out
-        *,
-        counts: Counter[str],
-        window: Window,
-        suspect: Suspect | None = None,
-    ) -> Counter[str]:
+    def commit_page(self, page: MappedPage) -> Counter[str]:
         """Commit it; see `store.Store.commit_page`."""
-        return self._store.commit_page(contracts, rejections, None, counts=counts, window=window, suspect=suspect)
+        return self._store.commit_page(replace(page, place=None))
 
 
 class Foretold:
@@ -66,27 +57,18 @@ class Foretold:
         self._written: set[str] = set()
         self.named: dict[str, list[str]] = {"created": [], "updated": [], "rejected": []}
 
-    def commit_page(
-        self,
-        contracts: list[MappedContract],
-        rejections: list[Rejection],
-        place: Place | None,  # noqa: ARG002 - the page's place in a walk does not matter here
-        *,
-        counts: Counter[str],
-        window: Window,  # noqa: ARG002
-        suspect: Suspect | None = None,  # noqa: ARG002
-    ) -> Counter[str]:
+    def commit_page(self, page: MappedPage) -> Counter[str]:
         """Compare the page with what is stored."""
-        fates = self._store.foresee(contracts)
+        fates = self._store.foresee(page.contracts)
         created = self._new("created", fates.created)
         updated = self._new("updated", fates.updated + fates.remapped)
-        self._name("rejected", [rejection.reason for rejection in rejections])
-        return counts + Counter(
-            fetched=len(contracts) + len(rejections),
+        self._name("rejected", [rejection.reason for rejection in page.rejections])
+        return page.counts + Counter(
+            fetched=len(page.contracts) + len(page.rejections),
             created=created,
             updated=updated,
-            unchanged=len(contracts) - fates.doubled - created - updated,
-            rejected=len(rejections),
+            unchanged=len(page.contracts) - fates.doubled - created - updated,
+            rejected=len(page.rejections),
             doubled=fates.doubled,
         )
 

@@ -7,7 +7,7 @@ import json
 import re
 import zlib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bson.regex import Regex
@@ -22,7 +22,7 @@ from tender_sync.stats import FACETS, Stats
 from tender_sync.storable import MAX_BYTES, storable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from pymongo.client_session import ClientSession
     from pymongo.database import Database
@@ -51,6 +51,24 @@ class Suspect:
 
     window: Window
     reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MappedPage:
+    """A page of `window` as it goes to MongoDB.
+
+    `place`: where it leaves the source; None for one read out of turn. `counts`: what the caller counted of it (pages,
+    requests, bytes …). `suspect`: its window is closed without a believable end. `settled`: `_id`s of rejected releases
+    that leave, because they are among the contracts now.
+    """
+
+    window: Window
+    contracts: list[MappedContract]
+    rejections: list[Rejection] = field(default_factory=list)
+    place: Place | None = None
+    counts: Counter[str] = field(default_factory=Counter)
+    suspect: Suspect | None = None
+    settled: Sequence[Any] = ()
 
 
 @dataclass(frozen=True)
@@ -100,39 +118,27 @@ class Store:
         self._clock = clock
         self._on_commit = on_commit
 
-    def commit_page(
-        self,
-        contracts: list[MappedContract],
-        rejections: list[Rejection],
-        place: Place | None,
-        *,
-        counts: Counter[str],
-        window: Window,
-        suspect: Suspect | None = None,
-        settled: Iterable[Any] = (),
-    ) -> Counter[str]:
-        """Write one page of `window` and move the job to `place`, in one transaction; return the page's counts.
+    def commit_page(self, page: MappedPage) -> Counter[str]:
+        """Write a page and move the job to its place, in one transaction; return the page's counts.
 
-        Without a place the job stays where it is: the page was read out of turn.
-
-        The result is `counts` (what the caller counted: pages, requests, bytes …) plus fetched = created + updated +
-        unchanged + rejected + doubled, and buyersCreated. `suspect` notes a window closed without a believable end.
-        `settled` are `_id`s of rejected releases that leave, because they are among the contracts now.
+        The result is `page.counts` plus fetched = created + updated + unchanged + rejected + doubled, and
+        buyersCreated.
 
         :raises SkipRun: the lease was taken over; nothing of the page is written
         """
 
         def write(session: ClientSession) -> Counter[str]:
-            changed = Counter(counts)
-            changed["fetched"] = len(contracts) + len(rejections)
-            changed += self.upsert_contracts(contracts, session)
-            changed["rejected"] = len(rejections)
-            self._rejected.delete_many({"_id": {"$in": [*settled]}}, session=session)
-            self._keep_rejected(rejections, window, session)
-            if suspect:
-                self._jobs.note_suspect(suspect.window, suspect.reason, session)
+            changed = Counter(page.counts)
+            changed["fetched"] = len(page.contracts) + len(page.rejections)
+            changed += self.upsert_contracts(page.contracts, session)
+            changed["rejected"] = len(page.rejections)
+            if page.settled:
+                self._rejected.delete_many({"_id": {"$in": page.settled}}, session=session)
+            self._keep_rejected(page.rejections, page.window, session)
+            if page.suspect:
+                self._jobs.note_suspect(page.suspect.window, page.suspect.reason, session)
             # Last, so that the lease is checked as late as can be: a zombie's page ends here.
-            self._jobs.update_sync_progress(place, changed, session)
+            self._jobs.update_sync_progress(page.place, changed, session)
             return changed
 
         with self._db.client.start_session() as session:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections import Counter
 
 from tender_sync.jobs import SyncJobs
 from tender_sync.ocds import map_ocds_to_contract
 from tender_sync.schema import ensure_schema
-from tender_sync.store import Store
+from tender_sync.store import MappedPage, Store
 from tender_sync.windows import Window
 from tests.integration.world import NOW, START, release
 from tests.simulated import SimulatedClock
@@ -36,9 +35,8 @@ def test_a_page_examines_no_more_keys_where_more_is_stored(source, db):
         [made[each] | {"isLatest": True, "supersededBy": None} for page in stored for each in page]
     )
     db.command("profile", 2)
-    Store(db, source, jobs, clock).commit_page(
-        [made[each] for each in fresh], [], place, counts=Counter(), window=Window(START, NOW)
-    )
+    page = MappedPage(window=Window(START, NOW), contracts=[made[each] for each in fresh], place=place)
+    Store(db, source, jobs, clock).commit_page(page)
     db.command("profile", 0)
     examined = {
         (each["ns"].partition(".")[2], each["op"], each.get("planSummary")): each.get("keysExamined", 0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tender_sync.jobs import SyncJobs
 from tender_sync.ocds import map_ocds_to_contract
-from tender_sync.store import Store, Suspect
+from tender_sync.store import MappedPage, Store, Suspect
 from tender_sync.windows import Window
 from tests.simulated import SimulatedClock
 
@@ -39,6 +39,12 @@ class Writer:
     ) -> Counter[str]:
         window = Window(PUBLISHED, PUBLISHED + HOUR)
         place = replace(self.place, window=window, cursor="next")
-        return self.store.commit_page(
-            contracts, list(rejections), place, counts=Counter(pages=1), window=window, suspect=suspect
+        page = MappedPage(
+            window=window,
+            contracts=contracts,
+            rejections=list(rejections),
+            place=place,
+            counts=Counter(pages=1),
+            suspect=suspect,
         )
+        return self.store.commit_page(page)

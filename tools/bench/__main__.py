@@ -16,6 +16,7 @@ PARTS = {
     "pace": "pacing",
     "pipeline": "pipeline",
     "flat": "flat",
+    "scale": "scale",
     "start": "start",
     "disk": "disk",
 }

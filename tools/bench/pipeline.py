@@ -18,6 +18,7 @@ from tender_sync.feed import Feed
 from tender_sync.ocds import map_ocds_to_contract
 from tender_sync.pace import Pace
 from tender_sync.sources import FIND_A_TENDER
+from tender_sync.store import MappedPage
 from tender_sync.windows import Window, first_query
 from tools.bench.figures import ROUNDS, Figure, median_of, timed
 from tools.bench.rig import CLOCK, END, START, endless, fresh_database, holder, mongo, ocds_server, ready_documents
@@ -114,7 +115,7 @@ def _split(db: Database[dict[str, Any]], hook: HttpHook) -> Iterator[Figure]:
         package = step("decode", lambda: decode_package(body))  # noqa: B023
         contracts = step("map", lambda: [map_ocds_to_contract(each, SOURCE.name) for each in package["releases"]])  # noqa: B023
         step("encode", lambda: [bson.encode(contract) for contract in contracts])  # noqa: B023
-        step("write", lambda: store.commit_page(contracts, [], place, counts=Counter(), window=window))  # noqa: B023
+        step("write", lambda: store.commit_page(MappedPage(window=window, contracts=contracts, place=place)))  # noqa: B023
         count += len(contracts)
         query = urlsplit(package.get("links", {}).get("next", "")).query
     spent["write"] -= spent["encode"]

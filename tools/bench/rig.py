@@ -71,14 +71,19 @@ def mongo() -> Iterator[MongoClient[dict[str, Any]]]:
 def fresh_database(client: MongoClient[dict[str, Any]], name: str = "bench") -> Database[dict[str, Any]]:
     """Return an empty database with the package's collections and indexes."""
     client.drop_database(name)
-    db = client.get_database(
+    db = opened(client, name)
+    ensure_schema(db)
+    return db
+
+
+def opened(client: MongoClient[dict[str, Any]], name: str = "bench") -> Database[dict[str, Any]]:
+    """Return a database as the package opens it (`mongo.database`)."""
+    return client.get_database(
         name,
         codec_options=CodecOptions(tz_aware=True),
         read_concern=ReadConcern("majority"),
         write_concern=WriteConcern("majority"),
     )
-    ensure_schema(db)
-    return db
 
 
 def holder(db: Database[dict[str, Any]], source: Source) -> tuple[SyncJobs, Store]:

@@ -21,13 +21,11 @@ from tender_sync.jobs import SyncJob
 from tender_sync.windows import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from datetime import datetime
 
-    from tender_sync.ocds import MappedContract
     from tender_sync.sources import Source
-    from tender_sync.store import Rejection, Suspect
-    from tender_sync.windows import Window
+    from tender_sync.store import MappedPage
 
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -175,21 +173,10 @@ class MemoryStore:
         self.ids: set[str] = set()
         self._jobs = jobs
 
-    def commit_page(
-        self,
-        contracts: Iterable[MappedContract],
-        rejections: list[Rejection],
-        place: Place,
-        *,
-        counts: Counter[str],
-        window: Window,
-        suspect: Suspect | None = None,
-    ) -> Counter[str]:
+    def commit_page(self, page: MappedPage) -> Counter[str]:
         """Keep a page."""
-        del window, suspect
         before = len(self.ids)
-        contracts = list(contracts)
-        self.ids.update(contract["noticeId"] for contract in contracts)
-        self._jobs.place = place
-        fetched, created = len(contracts) + len(rejections), len(self.ids) - before
-        return counts + Counter(fetched=fetched, created=created, rejected=len(rejections))
+        self.ids.update(contract["noticeId"] for contract in page.contracts)
+        self._jobs.place = page.place
+        fetched, rejected = len(page.contracts) + len(page.rejections), len(page.rejections)
+        return page.counts + Counter(fetched=fetched, created=len(self.ids) - before, rejected=rejected)
