@@ -36,38 +36,55 @@ def transition_asset(source: Source) -> Asset:
     return Asset(name=f"{source.dag_id}_backfilled", uri=f"tendhunt://backfilled/{source.name}")
 
 
-class TenderSyncOperator(BaseOperator):
+class SourceOperator(BaseOperator):
+    """Base of the operators that work on one source and its MongoDB.
+
+    :param source: name of the source, such as FIND_A_TENDER
+    """
+
+    def __init__(self, *, source: str, mongo_conn_id: str = MONGO_CONN_ID, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.source = source
+        self.mongo_conn_id = mongo_conn_id
+        self._killed = False
+
+    def on_kill(self) -> None:
+        """End in order: at the next page, or at once while it waits."""
+        self._killed = True
+
+    def _stopping(self) -> bool:
+        return self._killed
+
+    def _owner(self, context: Context) -> str:
+        # Without the try number: a retry takes over its own lease.
+        return f"{self.dag_id}/{context['run_id']}/{self.task_id}"
+
+
+class TenderSyncOperator(SourceOperator):
     """Do one run of one source, as the trigger form asks: by default fetch and upsert from where the last one stopped.
 
     What it does stands in the DAG's params (`forms.source_params`). Returns the run's record (counts, watermark,
     outcome) as its XCom. Ends in order when a budget is spent; a killed task ends before its next page. Skipped when
     another run holds the source.
-
-    :param source: name of the source, such as FIND_A_TENDER
     """
 
     ui_color = "#d4e7f5"
 
-    def __init__(self, *, source: str, mongo_conn_id: str = MONGO_CONN_ID, **kwargs: Any) -> None:
-        super().__init__(outlets=[contracts_alias(SOURCES[source])], **kwargs)
-        self.source = source
-        self.mongo_conn_id = mongo_conn_id
-        self._killed = False
+    def __init__(self, *, source: str, **kwargs: Any) -> None:
+        super().__init__(source=source, outlets=[contracts_alias(SOURCES[source])], **kwargs)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Do one run; see `sync.run_source`."""
         from tender_sync.sync import run_source
 
         source = SOURCES[self.source]
-        run_id = context["run_id"]
         with as_airflow_knows_it():
             record = run_source(
                 source,
                 context["params"],
-                # Without the try number: a retry takes over its own lease.
-                owner=f"{self.dag_id}/{run_id}/{self.task_id}",
-                run_id=run_id,
-                stopping=lambda: self._killed,
+                owner=self._owner(context),
+                run_id=context["run_id"],
+                stopping=self._stopping,
                 backfill_of=_backfill_of(context),
                 mongo_conn_id=self.mongo_conn_id,
             )
@@ -76,24 +93,14 @@ class TenderSyncOperator(BaseOperator):
             context["outlet_events"][contracts_alias(source)].add(contracts_asset(source), extra=changes)
         return readable(record)
 
-    def on_kill(self) -> None:
-        """End the loop at the next page, or at once while it waits."""
-        self._killed = True
 
-
-class CompletenessAuditOperator(BaseOperator):
+class CompletenessAuditOperator(SourceOperator):
     """Audit one source, and repair what is missing, as the trigger form asks; returns the document of `syncAudits`.
 
     Fails for good when notices were missing, after they are in. Skipped when another source was chosen.
     """
 
     ui_color = "#f5d4d4"
-
-    def __init__(self, *, source: str, mongo_conn_id: str = MONGO_CONN_ID, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.source = source
-        self.mongo_conn_id = mongo_conn_id
-        self._killed = False
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Do one audit; see `sync.audit_source`."""
@@ -102,32 +109,22 @@ class CompletenessAuditOperator(BaseOperator):
         chosen = context["params"].get("source", "all")
         if chosen not in ("all", self.source):
             raise AirflowSkipException(f"this run audits {chosen} only")
-        run_id = context["run_id"]
         with as_airflow_knows_it():
             found = audit_source(
                 SOURCES[self.source],
                 context["params"],
-                owner=f"{self.dag_id}/{run_id}/{self.task_id}",
-                run_id=run_id,
-                stopping=lambda: self._killed,
+                owner=self._owner(context),
+                run_id=context["run_id"],
+                stopping=self._stopping,
                 mongo_conn_id=self.mongo_conn_id,
             )
         return readable(found)
 
-    def on_kill(self) -> None:
-        """End the loop at the next page, or at once while it waits."""
-        self._killed = True
 
-
-class FreshnessCheckOperator(BaseOperator):
+class FreshnessCheckOperator(SourceOperator):
     """Fail, once, when a source is staler than it may be; returns the age of its watermark in seconds."""
 
     ui_color = "#d9ecf2"
-
-    def __init__(self, *, source: str, mongo_conn_id: str = MONGO_CONN_ID, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.source = source
-        self.mongo_conn_id = mongo_conn_id
 
     def execute(self, context: Context) -> float:
         """Check it; see `freshness.check_freshness`."""
@@ -139,18 +136,13 @@ class FreshnessCheckOperator(BaseOperator):
         return age.total_seconds()
 
 
-class RecountBuyersOperator(BaseOperator):
+class RecountBuyersOperator(SourceOperator):
     """Set every buyer's contractCount to the number of its contracts; returns how many were wrong.
 
     The source's counts by day, stage and sector are counted anew as well.
     """
 
     ui_color = "#e4f0d8"
-
-    def __init__(self, *, source: str, mongo_conn_id: str = MONGO_CONN_ID, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.source = source
-        self.mongo_conn_id = mongo_conn_id
 
     def execute(self, context: Context) -> int:  # noqa: ARG002 - Airflow passes it
         """Recount; see `ownership.Buyers.recount_buyers` and `stats.Stats.recount`."""
@@ -203,14 +195,13 @@ class RemapContractsOperator(BaseOperator):
         self._killed = True
 
 
-class AnnounceTransitionOperator(BaseOperator):
+class AnnounceTransitionOperator(SourceOperator):
     """Announce, in the log and as an asset event, that a source's history is complete and hourly syncing has begun."""
 
     ui_color = "#f5e9d4"
 
     def __init__(self, *, source: str, **kwargs: Any) -> None:
-        super().__init__(outlets=[transition_asset(SOURCES[source])], **kwargs)
-        self.source = source
+        super().__init__(source=source, outlets=[transition_asset(SOURCES[source])], **kwargs)
 
     def execute(self, context: Context) -> None:
         """Announce it."""
