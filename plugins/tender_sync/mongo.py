@@ -168,14 +168,15 @@ def _in_plain_words(where: str, consequence: str = _NOT_COMMITTED) -> Iterator[N
 
 
 def _refusal(error: OperationFailure, where: str) -> StopRun:
+    said = (error.details or {}).get("errmsg", "").rstrip(".")
     if error.code in {_WRONG_CREDENTIALS, _ATLAS_REFUSAL}:
         return FixSetup(
-            f"{where} refuses the credentials: {(error.details or {}).get('errmsg', '').rstrip('.')}. Check login and "
-            'password of the connection, and "authSource" in its extra'
+            f"{where} refuses the credentials: {said}. Check login and password of the connection, and "
+            '"authSource" in its extra'
         )
     if error.code == _UNAUTHORISED:
         return FixSetup(
-            f"{where} does not allow what the sync needs: {str(error)[:300]}. Give its user the role readWrite on the "
+            f"{where} does not allow what the sync needs: {said[:300]}. Give its user the role readWrite on the "
             "database"
         )
     return StopRun(f"{where} refused a command: {str(error)[:500]} (code {error.code})")

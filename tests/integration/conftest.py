@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import secrets
+import subprocess
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +14,8 @@ import pytest
 from tender_sync.schema import ensure_schema
 from tender_sync.sources import SOURCES
 from tests.integration.world import NOW, START, World, forget, notices, serve, small
+from tools.mongo_init import Settings, ensure
+from tools.mongod import free_port, mongod_binary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,6 +26,8 @@ if TYPE_CHECKING:
 
     from tender_sync.sources import Source
     from tools.mongod import Mongod
+
+PASSWORD = "s3cret/pass:w@rd"  # noqa: S105 - made up, and looked for in messages
 
 
 @pytest.fixture(params=sorted(SOURCES))
@@ -87,3 +94,20 @@ def mongo_to_world(world: World, mongod: Mongod, monkeypatch: pytest.MonkeyPatch
 def empty_world(source: Source, make_world: Callable[..., World]) -> World:
     """A world into which a test publishes what it needs."""
     return make_world(source, ())
+
+
+@pytest.fixture(scope="session")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A replica set that asks who one is: with a key file, a root user, and the application's user of one database."""
+    folder = tmp_path_factory.mktemp("guarded")
+    keyfile = folder / "keyfile"
+    keyfile.write_bytes(base64.b64encode(secrets.token_bytes(300)))
+    keyfile.chmod(0o400)
+    address = f"127.0.0.1:{free_port()}"
+    command = [mongod_binary(), "--dbpath", folder, "--replSet", "rs0", "--keyFile", keyfile, "--oplogSize", "16"]
+    command += ["--bind_ip", "127.0.0.1", "--port", address.split(":")[1], "--logpath", folder / "log"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:  # noqa: S603 - a fixed argument list
+        settings = Settings(root_password="root" + PASSWORD, app_password=PASSWORD, member=address, address=address)
+        ensure(settings)
+        yield settings
+        process.terminate()

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import secrets
-import subprocess
 from typing import Any
 
 import pytest
@@ -13,27 +10,6 @@ from pymongo import MongoClient
 
 from tender_sync.errors import FixSetup
 from tender_sync.mongo import CLIENT_DEFAULTS, database
-from tools.mongo_init import Settings, ensure
-from tools.mongod import free_port, mongod_binary
-
-PASSWORD = "s3cret/pass:w@rd"  # noqa: S105 - made up, and looked for in messages
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory):
-    """A replica set with a key file, a root user, and the application's user with its one database."""
-    folder = tmp_path_factory.mktemp("guarded")
-    keyfile = folder / "keyfile"
-    keyfile.write_bytes(base64.b64encode(secrets.token_bytes(300)))
-    keyfile.chmod(0o400)
-    address = f"127.0.0.1:{free_port()}"
-    command = [mongod_binary(), "--dbpath", folder, "--replSet", "rs0", "--keyFile", keyfile, "--oplogSize", "16"]
-    command += ["--bind_ip", "127.0.0.1", "--port", address.split(":")[1], "--logpath", folder / "log"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:  # noqa: S603 - a fixed argument list
-        settings = Settings(root_password="root" + PASSWORD, app_password=PASSWORD, member=address, address=address)
-        ensure(settings)
-        yield settings
-        process.terminate()
 
 
 @pytest.fixture
@@ -49,7 +25,7 @@ def connection(guarded, monkeypatch):
             "port": int(port),
             "schema": guarded.database,
             "login": guarded.app_user,
-            "password": PASSWORD,
+            "password": guarded.app_password,
             "extra": extra,
         }
         monkeypatch.setenv("AIRFLOW_CONN_TENDHUNT_MONGO", json.dumps(right | changes))
