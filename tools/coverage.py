@@ -20,7 +20,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from tender_sync.dig import walk
-from tender_sync.notices import regime, tags
+from tender_sync.notices import Release, tags
 from tender_sync.ocds import map_ocds_to_contract
 from tools.ocds_server.catalogue import CONTRACTS_FINDER
 from tools.ocds_server.load import load
@@ -156,7 +156,7 @@ def _groups(folder: Path) -> dict[str, list[tuple[dict[str, Any], MappedContract
     groups = defaultdict(list)
     for publication in load(folder):
         release = publication.release
-        title = _TITLES.get(regime(release) or publication.source, "Find a Tender, no regime")
+        title = _TITLES.get(Release(release).regime or publication.source, "Find a Tender, no regime")
         groups[title].append((release, map_ocds_to_contract(release, publication.source)))
     return {title: sorted(pairs, key=lambda pair: pair[1]["noticeId"]) for title, pairs in sorted(groups.items())}
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from slugify import slugify as _slugify
 
+from tender_sync.notices import Release
 from tender_sync.parties import UNKNOWN_BUYER, buyer_of
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def map_buyer(contract: MappedContract, key: str) -> MappedBuyer:
         orgId=key,
         sector=contract["sector"],
         region=contract["buyerRegion"],
-        website=buyer_of(contract["rawData"]).website,
+        website=buyer_of(Release(contract["rawData"])).website,
         description=None,
         contacts=[],
     )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from itertools import product
+from typing import TYPE_CHECKING
 
 from tender_sync.dig import objects, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from tender_sync.notices import Release
 
 # The 45 divisions of the Common Procurement Vocabulary (Regulation (EC) No 213/2008), each by a short name.
 CPV_SECTOR_MAP: Mapping[str, str] = {
@@ -66,16 +69,7 @@ _DIGITS = 8
 # lists more under the items, Contracts Finder under the tender. Procurement Act notices mark none and list
 # all under the items: of the tender in planning and tender notices, of the awards in award and contract
 # notices (measured on 1,647 releases).
-_PLACES = (
-    ("tender", "classification"),
-    ("tender", "additionalClassifications"),
-    ("tender", "items", "classification"),
-    ("tender", "items", "additionalClassifications"),
-    ("awards", "items", "classification"),
-    ("awards", "items", "additionalClassifications"),
-    ("contracts", "items", "classification"),
-    ("contracts", "items", "additionalClassifications"),
-)
+_KEYS = ("classification", "additionalClassifications")
 
 
 def derive_sector_from_cpv(code: object) -> str | None:
@@ -83,7 +77,7 @@ def derive_sector_from_cpv(code: object) -> str | None:
     return CPV_SECTOR_MAP.get((text(code) or "")[:2])
 
 
-def cpv_codes(release: Mapping[str, Any]) -> list[str]:
+def cpv_codes(release: Release) -> list[str]:
     """Return the CPV codes of a release as eight digits each, the main one first, none twice.
 
     Codes of no division of the vocabulary (`99999999`) are left out, so the first code always has a sector.
@@ -91,9 +85,10 @@ def cpv_codes(release: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(_codes(release)))
 
 
-def _codes(release: Mapping[str, Any]) -> Iterator[str]:
-    for place in _PLACES:
-        for classification in objects(release, *place):
+def _codes(release: Release) -> Iterator[str]:
+    items = (objects(part, "items") for part in (release.tenders, release.awards, release.contracts))
+    for parts, key in product((release.tenders, *items), _KEYS):
+        for classification in objects(parts, key):
             code = _eight_digits(classification.get("id"))
             if _is_cpv(classification.get("scheme")) and code and derive_sector_from_cpv(code):
                 yield code

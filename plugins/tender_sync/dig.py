@@ -16,28 +16,32 @@ def members(value: object) -> list[Any]:
     Tender has published `deliveryAddresses` as `{"1": {…}}` (seen in notice 002109-2021). Anything else is a
     list of one.
     """
-    if value is None:
-        return []
     if isinstance(value, list):
         return value
+    if value is None:
+        return []
     if isinstance(value, dict) and _keyed_by_numbers(value):
         return list(value.values())
     return [value]
 
 
-def _keyed_by_numbers(value: dict[Any, Any]) -> bool:
-    # The first key decides for nearly every object; asked half a million times for a page of 1,500.
-    return bool(value) and str(next(iter(value))).isdecimal() and all(str(key).isdecimal() for key in value)
+def _keyed_by_numbers(value: dict[str, Any]) -> bool:
+    # The first key decides for nearly every object.
+    return next(iter(value), "").isdecimal() and all(key.isdecimal() for key in value)
 
 
 def walk(value: object, *path: str) -> list[Any]:
-    """Return everything found at `path`, in document order, going through every list on the way."""
+    """Return everything found at `path`, in document order, going through every list on the way.
+
+    The list may be the document's own: do not change it.
+    """
     found = members(value)
     for key in path:
-        if not found:
-            break  # most of what is looked for is not there, and this is where the mapper spends its time
-        there = [node[key] for node in found if isinstance(node, dict) and key in node]
-        found = list(members(there[0])) if len(there) == 1 else [member for each in there for member in members(each)]
+        if len(found) == 1:  # by far the most steps; this is where the mapper spends its time
+            found = members(found[0].get(key)) if isinstance(found[0], dict) else []
+        elif found:
+            below = [node[key] for node in found if isinstance(node, dict) and key in node]
+            found = [member for each in below for member in members(each)]
     return found
 
 
@@ -85,12 +89,16 @@ def any_true(value: object, *path: str) -> bool | None:
 
 def texts(value: object, *path: str) -> list[str]:
     """Return the non-empty strings at `path`, trimmed."""
-    return [found for found in map(text, walk(value, *path)) if found]
+    return [found for each in walk(value, *path) if (found := text(each))]
 
 
 def first_text(value: object, *paths: tuple[str, ...]) -> str | None:
     """Return the first non-empty string at the first of `paths` that has one."""
-    return next((found for path in paths for found in texts(value, *path)), None)
+    for path in paths:
+        for each in walk(value, *path):
+            if found := text(each):
+                return found
+    return None
 
 
 def word(value: object, *path: str) -> str | None:

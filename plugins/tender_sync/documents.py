@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from tender_sync.dates import parse_date
-from tender_sync.dig import identifier, line, objects, text
+from tender_sync.dig import identifier, line, text
 from tender_sync.links import web_address
-from tender_sync.notices import DOCUMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+
+    from tender_sync.notices import Release
 
 
 class MappedDocument(TypedDict):
@@ -26,20 +27,19 @@ class MappedDocument(TypedDict):
     format: str | None
 
 
-def documents_of(release: Mapping[str, Any]) -> list[MappedDocument]:
+def documents_of(release: Release) -> list[MappedDocument]:
     """Return the documents of a release in its order, each once.
 
     Every award of a notice repeats the notice's own document: 62 times in one of them.
     """
     found: list[MappedDocument] = []
     seen = set()
-    for place in DOCUMENTS:
-        for document in objects(release, *place):
-            mapped = _map(document)
-            content = tuple(mapped.values())
-            if any(content) and content not in seen:
-                seen.add(content)
-                found.append(mapped)
+    for document in release.documents:
+        mapped = _map(document)
+        content = tuple(mapped.values())
+        if any(content) and content not in seen:
+            seen.add(content)
+            found.append(mapped)
     return found
 
 

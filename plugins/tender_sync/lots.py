@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from tender_sync.dates import parse_date
 from tender_sync.dig import any_true, first_text, identifier, line, number, objects, text, walk, word
-from tender_sync.notices import contract_awards
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tender_sync.notices import Release
     from tender_sync.values import Worth
 
 _DAY = 24 * 60 * 60
@@ -47,14 +47,14 @@ class MappedLot(TypedDict):
     awardCriteria: list[AwardCriterion]
 
 
-def lots_of(release: Mapping[str, Any], stated: Worth) -> list[MappedLot]:
+def lots_of(release: Release, stated: Worth) -> list[MappedLot]:
     """Return the lots of the tender; award notices name little more of them than id and status.
 
     143 of 153 old-regime award notices call lots cancelled that they award: those are complete.
     """
-    policy = first_text(release, ("tender", "submissionTerms", "variantPolicy"))
-    lots = [_map(lot, stated, policy) for lot in objects(release, "tender", "lots")]
-    awards = contract_awards(release)
+    policy = first_text(release.tenders, ("submissionTerms", "variantPolicy"))
+    lots = [_map(lot, stated, policy) for lot in release.lots]
+    awards = release.contract_awards
     awarded = {identifier(lot) for lot in walk(awards, "relatedLots")}
     for lot in lots if awards else []:
         if lot["status"] == "cancelled" and (lot["lotId"] in awarded or not awarded):
@@ -62,12 +62,12 @@ def lots_of(release: Mapping[str, Any], stated: Worth) -> list[MappedLot]:
     return lots
 
 
-def max_lots_bid_per_supplier(release: Mapping[str, Any]) -> int | None:
+def max_lots_bid_per_supplier(release: Release) -> int | None:
     """Return how many lots one supplier may bid for; None where unlimited (published as `1e9999`) or not said.
 
     A number that no 32-bit integer holds limits nothing either, and BSON refuses one past 64 bits.
     """
-    limits = [number(details.get("maximumLotsBidPerSupplier")) for details in objects(release, "tender", "lotDetails")]
+    limits = [number(details.get("maximumLotsBidPerSupplier")) for details in objects(release.tenders, "lotDetails")]
     return next((int(limit) for limit in limits if limit is not None and 1 <= limit < 2**31), None)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from tender_sync.dig import any_true, first_text, objects, texts
-from tender_sync.notices import DYNAMIC_MARKETS, map_stage, notice_type, regime
+from tender_sync.dig import any_true, first_text, text, texts
+from tender_sync.notices import DYNAMIC_MARKETS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator
+
+    from tender_sync.notices import Release
 
 Mechanism = Literal["standard", "dps", "framework", "call_off_dps", "call_off_framework"]
 
@@ -42,12 +44,13 @@ _NAMES_FRAMEWORK = re.compile(
     re.IGNORECASE,
 )
 _MARKET_NOTICES = DYNAMIC_MARKETS | {"UK13"}
-_TEXTS = (("tender", "title"), ("tender", "description"), ("tender", "procurementMethodRationale"), ("description",))
+_TEXTS = ("title", "description", "procurementMethodRationale")
+_NAMES = ("framework", "dynamic", "dps")
 # Cancellations list the ids of their lots, and say nothing of how they would have been bought.
 _PROCEDURE = ("procurementMethod", "procurementMethodDetails", "items", "value")
 
 
-def contract_mechanism(release: Mapping[str, Any]) -> Mechanism | None:
+def contract_mechanism(release: Release) -> Mechanism | None:
     """Return the mechanism by what is published as data, else by the title or, without one of the Act, the description.
 
     - `procurementMethodDetails` names a call-off: "Call-off from a dynamic purchasing system" (Contracts
@@ -61,55 +64,61 @@ def contract_mechanism(release: Mapping[str, Any]) -> Mechanism | None:
     None where the notice describes no procurement (terminations, cancellations, changes, corrigenda).
     """
     found = _published(release) or _called_off_from(release) or _named(release) or _set_up_by(release)
-    if found == "dps" and regime(release) == "CELEX" and map_stage(release) == "AWARD":
+    if found == "dps" and release.regime == "CELEX" and release.stage == "AWARD":
         return "call_off_dps"
-    described = any(tender.get(field) for tender in objects(release, "tender") for field in _PROCEDURE)
+    described = any(tender.get(field) for tender in release.tenders for field in _PROCEDURE)
     return found or ("standard" if described else None)
 
 
-def _published(release: Mapping[str, Any]) -> Mechanism | None:
-    details = first_text(release, ("tender", "procurementMethodDetails")) or ""
+def _published(release: Release) -> Mechanism | None:
+    details = first_text(release.tenders, ("procurementMethodDetails",)) or ""
     dynamic = bool(_IS_DPS.search(details))
     if _CALL_OFF.search(details) or _IS_FRAMEWORK.search(details):
         return "call_off_dps" if dynamic else "call_off_framework"
-    if dynamic or notice_type(release) in _MARKET_NOTICES or _uses(release, "DynamicPurchasingSystem"):
+    if dynamic or release.notice_type in _MARKET_NOTICES or _uses(release, "DynamicPurchasingSystem"):
         return "dps"
     if _uses(release, "FrameworkAgreement"):
         return "framework"
-    related = {name.lower() for key in ("relationship", "id") for name in texts(release, "relatedProcesses", key)}
+    related = {name.lower() for key in ("relationship", "id") for name in texts(release.json, "relatedProcesses", key)}
     if any("dynamic" in name for name in related):
         return "call_off_dps"
     return "call_off_framework" if "framework" in related else None
 
 
-def _uses(release: Mapping[str, Any], technique: str) -> bool:
+def _uses(release: Release, technique: str) -> bool:
     """Tell whether `techniques`, of the tender or a lot, has the technique's flag."""
-    places = (("tender", "techniques"), ("tender", "lots", "techniques"))
-    return any(any_true(release, *place, f"has{technique}") for place in places)
+    return any(any_true(parts, "techniques", f"has{technique}") for parts in (release.tenders, release.lots))
 
 
-def _called_off_from(release: Mapping[str, Any]) -> Mechanism | None:
+def _called_off_from(release: Release) -> Mechanism | None:
     """Return the call-off that an award notice tells of in its texts, or as the reason for not calling for bids."""
-    if notice_type(release) or map_stage(release) != "AWARD":
+    if release.notice_type or release.stage != "AWARD":
         return None
     found = _told(release, _WAS_CALLED_OFF)
     return None if found is None else "call_off_dps" if _IS_DPS.search(found) else "call_off_framework"
 
 
-def _set_up_by(release: Mapping[str, Any]) -> Mechanism | None:
+def _set_up_by(release: Release) -> Mechanism | None:
     """Return what a description says is being set up."""
-    found = None if notice_type(release) else _told(release, _SETS_UP)
+    found = None if release.notice_type else _told(release, _SETS_UP)
     return None if found is None else "dps" if _IS_DPS.search(found) else "framework"
 
 
-def _told(release: Mapping[str, Any], pattern: re.Pattern[str]) -> str | None:
-    told = (found for place in _TEXTS for found in texts(release, *place))
-    return next((found[0] for each in told if (found := pattern.search(each))), None)
+def _told(release: Release, pattern: re.Pattern[str]) -> str | None:
+    return next((found[0] for told in _texts(release) if (found := pattern.search(told))), None)
 
 
-def _named(release: Mapping[str, Any]) -> Mechanism | None:
+def _texts(release: Release) -> Iterator[str]:
+    """Yield the texts that name what the patterns look for; these are slow, and most texts name none."""
+    told = (found for key in _TEXTS for found in texts(release.tenders, key))
+    for each in (*told, *texts(release.json, "description")):
+        if any(name in each.lower() for name in _NAMES):
+            yield each
+
+
+def _named(release: Release) -> Mechanism | None:
     """Return what a title names: a dynamic purchasing system or a framework, or a call-off from one."""
-    title = first_text(release, ("tender", "title"), ("title",)) or ""
+    title = first_text(release.tenders, ("title",)) or text(release.json.get("title")) or ""
     called_off = bool(_CALL_OFF.search(title))
     if _IS_DPS.search(title):
         return "call_off_dps" if called_off else "dps"

@@ -1,8 +1,9 @@
-"""What kind of notice a release is, and so its stage and status."""
+"""A release as the rules of the mapper read it: what kind of notice it is, and so its stage and status."""
 
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from tender_sync.dig import first_text, identifier, objects, text, texts, word
@@ -56,82 +57,158 @@ _FAILED = frozenset({"unsuccessful", "cancelled"})
 # bought.
 DYNAMIC_MARKETS = frozenset({"UK14", "UK15", "UK16"})
 _NOTICE_TYPE = re.compile(r"UK[0-9]{1,2}")
-DOCUMENTS = (
+_DOCUMENTS = (
     *((section, "documents") for section in ("planning", "tender", "awards", "contracts")),
     ("contracts", "implementation", "documents"),
 )
 
 
-def map_stage(release: Mapping[str, Any]) -> Stage:
-    """Return the stage of a release: by its tags, or by what it holds where no tag is known.
+class Release:
+    """A release, with what several rules ask of it looked up once. `json` is all of it.
 
-    A release that holds a standing award or contract is at the award stage even when tagged otherwise. Notices
-    of dynamic markets are at the tender stage, since nothing is awarded by them.
+    Each part is a list, also of what OCDS has one of: publishers have put lists where one thing is due.
     """
-    if notice_type(release) in DYNAMIC_MARKETS:
+
+    def __init__(self, json: Mapping[str, Any]) -> None:
+        self.json = json
+
+    @cached_property
+    def tenders(self) -> list[dict[str, Any]]:
+        """The tender."""
+        return objects(self.json, "tender")
+
+    @cached_property
+    def lots(self) -> list[dict[str, Any]]:
+        """The lots of the tender."""
+        return objects(self.tenders, "lots")
+
+    @cached_property
+    def awards(self) -> list[dict[str, Any]]:
+        """All awards, failed ones among them."""
+        return objects(self.json, "awards")
+
+    @cached_property
+    def standing_awards(self) -> list[dict[str, Any]]:
+        """The awards that stand, those without a status included (376 of Procurement Act notices)."""
+        return _not_failed(self.awards)
+
+    @cached_property
+    def contract_awards(self) -> list[dict[str, Any]]:
+        """The awards that stand and award a contract: the members of a dynamic market were given none."""
+        return [] if self.notice_type in DYNAMIC_MARKETS else self.standing_awards
+
+    @cached_property
+    def contracts(self) -> list[dict[str, Any]]:
+        """All contracts, cancelled ones among them."""
+        return objects(self.json, "contracts")
+
+    @cached_property
+    def standing_contracts(self) -> list[dict[str, Any]]:
+        """The contracts that were not cancelled; a terminated one was still made."""
+        return _not_failed(self.contracts)
+
+    @cached_property
+    def parties(self) -> list[dict[str, Any]]:
+        """The organisations."""
+        return objects(self.json, "parties")
+
+    @cached_property
+    def documents(self) -> list[dict[str, Any]]:
+        """The documents of all parts; awards repeat them."""
+        return [document for path in _DOCUMENTS for document in objects(self.json, *path)]
+
+    @cached_property
+    def notice_documents(self) -> list[dict[str, Any]]:
+        """The documents that publish a notice (`documentType` ends in "Notice"), attachments left out."""
+        return [each for each in self.documents if (word(each, "documentType") or "").endswith("notice")]
+
+    @cached_property
+    def notice_type(self) -> str | None:
+        """The Procurement Act notice type (`UK4`); None for old-regime and Contracts Finder notices.
+
+        It stands on the document whose id is the release's own; without such a document the last one is taken.
+        """
+        typed = [
+            (identifier(document.get("id")) == identifier(self.json.get("id")), found.upper())
+            for document in self.notice_documents
+            if (found := text(document.get("noticeType"))) and _NOTICE_TYPE.fullmatch(found.upper())
+        ]
+        own = [found for is_own, found in typed if is_own]
+        return next(iter(own or [found for _, found in typed[-1:]]), None)
+
+    @cached_property
+    def regime(self) -> str | None:
+        """The scheme of the legal basis: `UKPGA` (Procurement Act 2023), `CELEX` (the older rules), None."""
+        found = first_text(self.tenders, ("legalBasis", "scheme"))
+        return found.upper() if found else None
+
+    @cached_property
+    def tags(self) -> set[str]:
+        """The release tags in lower case."""
+        return tags(self.json)
+
+    @cached_property
+    def stage(self) -> Stage:
+        """The stage: by its tags, or by what it holds where no tag is known.
+
+        A release that holds a standing award or contract is at the award stage even when tagged otherwise. Notices
+        of dynamic markets are at the tender stage, since nothing is awarded by them.
+        """
+        if self.notice_type in DYNAMIC_MARKETS:
+            return "TENDER"
+        stages = [_STAGE_OF_TAG[tag] for tag in self.tags if tag in _STAGE_OF_TAG]
+        if "AWARD" in stages or ((self.standing_awards or self.standing_contracts) and not self._ending):
+            return "AWARD"
+        if stages:
+            return "TENDER" if "TENDER" in stages else "PLANNING"
+        if objects(self.json, "planning") or self._tender_status in {"planning", "planned"}:
+            return "PLANNING"
         return "TENDER"
-    stages = [_STAGE_OF_TAG[tag] for tag in tags(release) if tag in _STAGE_OF_TAG]
-    if "AWARD" in stages or ((live_awards(release) or live_contracts(release)) and not _ending(release)):
-        return "AWARD"
-    if stages:
-        return "TENDER" if "TENDER" in stages else "PLANNING"
-    if objects(release, "planning") or word(release, "tender", "status") in {"planning", "planned"}:
-        return "PLANNING"
-    return "TENDER"
+
+    @cached_property
+    def status(self) -> Status:
+        """The status, from its tags, tender.status and the outcome of its awards together.
+
+        A deadline that has passed does not close a tender here: the mapper has no clock.
+        """
+        if self._ending:
+            return self._ending
+        if self.notice_type in DYNAMIC_MARKETS:
+            return "CLOSED"
+        if self.stage == "AWARD":
+            return self._status_of_awards()
+        return _STATUS_OF_TENDER.get(self._tender_status, "CLOSED")
+
+    @property
+    def _tender_status(self) -> str | None:
+        return word(self.tenders, "status")
+
+    @property
+    def _ending(self) -> Status | None:
+        return next((status for tag, status in _STATUS_OF_TAG.items() if tag in self.tags), None)
+
+    def _status_of_awards(self) -> Status:
+        """Return AWARDED unless every award failed, or there is none and the tender ended otherwise.
+
+        The lots are not asked: 143 of 153 old-regime award notices call them cancelled beside active awards.
+        """
+        if self.standing_awards or self.standing_contracts:
+            return "AWARDED"
+        outcomes = {word(award, "status") for award in self.awards}
+        if not outcomes and self._tender_status not in {"unsuccessful", "cancelled", "withdrawn"}:
+            return "AWARDED"
+        cancelled = outcomes == {"cancelled"} or _STATUS_OF_TENDER.get(self._tender_status) == "CANCELLED"
+        return "CANCELLED" if cancelled else "CLOSED"
+
+
+def map_stage(release: Mapping[str, Any]) -> Stage:
+    """Return the stage of a release (`Release.stage`)."""
+    return Release(release).stage
 
 
 def map_status(release: Mapping[str, Any]) -> Status:
-    """Return the status of a release from its tags, tender.status and the outcome of its awards together.
-
-    A deadline that has passed does not close a tender here: the mapper has no clock.
-    """
-    ending = _ending(release)
-    if ending:
-        return ending
-    if notice_type(release) in DYNAMIC_MARKETS:
-        return "CLOSED"
-    if map_stage(release) == "AWARD":
-        return _status_of_awards(release)
-    return _STATUS_OF_TENDER.get(word(release, "tender", "status"), "CLOSED")
-
-
-def _ending(release: Mapping[str, Any]) -> Status | None:
-    found = tags(release)
-    return next((status for tag, status in _STATUS_OF_TAG.items() if tag in found), None)
-
-
-def _status_of_awards(release: Mapping[str, Any]) -> Status:
-    """Return AWARDED unless every award failed, or there is none and the tender ended otherwise.
-
-    The lots are not asked: 143 of 153 old-regime award notices call them cancelled beside active awards.
-    """
-    if live_awards(release) or live_contracts(release):
-        return "AWARDED"
-    outcomes = {word(award, "status") for award in objects(release, "awards")}
-    tender_status = word(release, "tender", "status")
-    if not outcomes and tender_status not in {"unsuccessful", "cancelled", "withdrawn"}:
-        return "AWARDED"
-    cancelled = outcomes == {"cancelled"} or _STATUS_OF_TENDER.get(tender_status) == "CANCELLED"
-    return "CANCELLED" if cancelled else "CLOSED"
-
-
-def live_awards(release: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the awards that stand, those without a status included (376 of Procurement Act notices)."""
-    return _not_failed(objects(release, "awards"))
-
-
-def contract_awards(release: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the awards that stand and award a contract: the members of a dynamic market were given none."""
-    return [] if notice_type(release) in DYNAMIC_MARKETS else live_awards(release)
-
-
-def live_contracts(release: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the contracts that were not cancelled; a terminated one was still made."""
-    return _not_failed(objects(release, "contracts"))
-
-
-def _not_failed(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [each for each in found if word(each, "status") not in _FAILED]
+    """Return the status of a release (`Release.status`)."""
+    return Release(release).status
 
 
 def tags(release: Mapping[str, Any]) -> set[str]:
@@ -139,27 +216,5 @@ def tags(release: Mapping[str, Any]) -> set[str]:
     return {tag.lower() for tag in texts(release, "tag")}
 
 
-def notice_documents(release: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the documents that publish a notice (`documentType` ends in "Notice"), attachments left out."""
-    found = [document for path in DOCUMENTS for document in objects(release, *path)]
-    return [document for document in found if (word(document, "documentType") or "").endswith("notice")]
-
-
-def notice_type(release: Mapping[str, Any]) -> str | None:
-    """Return the Procurement Act notice type (`UK4`); None for old-regime and Contracts Finder notices.
-
-    It stands on the document whose id is the release's own; without such a document the last one is taken.
-    """
-    typed = [
-        (identifier(document.get("id")) == identifier(release.get("id")), found.upper())
-        for document in notice_documents(release)
-        if (found := text(document.get("noticeType"))) and _NOTICE_TYPE.fullmatch(found.upper())
-    ]
-    own = [found for is_own, found in typed if is_own]
-    return next(iter(own or [found for _, found in typed[-1:]]), None)
-
-
-def regime(release: Mapping[str, Any]) -> str | None:
-    """Return the scheme of the legal basis: `UKPGA` (Procurement Act 2023), `CELEX` (the older rules), None."""
-    found = first_text(release, ("tender", "legalBasis", "scheme"))
-    return found.upper() if found else None
+def _not_failed(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [each for each in found if word(each, "status") not in _FAILED]

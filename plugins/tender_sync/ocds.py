@@ -20,7 +20,7 @@ from tender_sync.documents import MappedDocument, documents_of
 from tender_sync.errors import RejectedRelease
 from tender_sync.lots import MappedLot, lots_of, max_lots_bid_per_supplier
 from tender_sync.mechanism import Mechanism, contract_mechanism
-from tender_sync.notices import Stage, Status, map_stage, map_status, notice_documents, notice_type, regime
+from tender_sync.notices import Release, Stage, Status, map_stage, map_status
 from tender_sync.parties import UNKNOWN_BUYER, AwardedSupplier, Buyer, BuyerContact, awarded_suppliers, buyer_of
 from tender_sync.storable import ensure_fits, storable
 from tender_sync.terms import (
@@ -140,60 +140,61 @@ def map_ocds_to_contract(release: object, source: str) -> MappedContract:
     publisher = _PUBLISHERS[source]
     raw = _json_object(release)
     notice_id = _notice_id(raw)
-    buyer = buyer_of(raw)
-    codes = cpv_codes(raw)
-    stated = worth(raw)
-    lots = lots_of(raw, stated)
-    period = contract_period(raw)
-    extension = renewal(raw)
-    deadline = deadline_date(raw)
+    read = Release(raw)
+    buyer = buyer_of(read)
+    codes = cpv_codes(read)
+    stated = worth(read)
+    lots = lots_of(read, stated)
+    period = contract_period(read)
+    extension = renewal(read)
+    deadline = deadline_date(read)
     contract = MappedContract(
         ocid=text(raw.get("ocid")),
         noticeId=notice_id,
         source=source,
-        sourceUrl=_source_url(raw, notice_id, publisher),
+        sourceUrl=_source_url(read, notice_id, publisher),
         title=_first(line, raw, _TITLES) or UNTITLED,
         description=_first(text, raw, _DESCRIPTIONS),
-        status=map_status(raw),
-        stage=map_stage(raw),
+        status=read.status,
+        stage=read.stage,
         buyerName=buyer.name or UNKNOWN_BUYER,
         buyerOrg=buyer.id,
-        buyerRegion=publisher.region(raw, buyer),
+        buyerRegion=publisher.region(read, buyer),
         cpvCodes=codes,
         sector=derive_sector_from_cpv(codes[0]) if codes else None,
         valueMin=stated.low,
         valueMax=stated.high,
         valueBasis=publisher.basis(stated.basis),
         currency=stated.currency,
-        publishedDate=published_date(raw),
+        publishedDate=published_date(read),
         deadlineDate=deadline,
         statedDeadlineDate=deadline,
-        noticeType=notice_type(raw),
-        regime=publisher.regime(raw),
+        noticeType=read.notice_type,
+        regime=publisher.regime(read),
         contractStartDate=period.start,
         contractEndDate=period.end,
-        procurementMethod=word(raw, "tender", "procurementMethod"),
-        procurementMethodDetails=procurement_method_details(raw),
-        contractMechanism=contract_mechanism(raw),
-        contractType=contract_type(raw),
-        submissionMethod=submission_method(raw),
-        submissionPortalUrl=submission_portal_url(raw),
+        procurementMethod=word(read.tenders, "procurementMethod"),
+        procurementMethodDetails=procurement_method_details(read),
+        contractMechanism=contract_mechanism(read),
+        contractType=contract_type(read),
+        submissionMethod=submission_method(read),
+        submissionPortalUrl=submission_portal_url(read),
         buyerContact=buyer.contact,
-        documents=documents_of(raw),
+        documents=documents_of(read),
         lots=lots,
         lotCount=len(lots),
-        maxLotsBidPerSupplier=max_lots_bid_per_supplier(raw),
-        suitableForSme=suitable_for(raw, "sme"),
-        suitableForVco=suitable_for(raw, "vcse"),
+        maxLotsBidPerSupplier=max_lots_bid_per_supplier(read),
+        suitableForSme=suitable_for(read, "sme"),
+        suitableForVco=suitable_for(read, "vcse"),
         canRenew=extension.possible,
         renewalDescription=extension.description,
-        geographicScope=geographic_scope(raw),
-        hasEuFunding=has_eu_funding(raw),
-        awardedSuppliers=awarded_suppliers(raw),
-        awardDate=award_date(raw),
-        awardValue=award_value(raw, stated),
-        tenderPeriodStart=tender_period_start(raw),
-        enquiryPeriodEnd=enquiry_period_end(raw),
+        geographicScope=geographic_scope(read),
+        hasEuFunding=has_eu_funding(read),
+        awardedSuppliers=awarded_suppliers(read),
+        awardDate=award_date(read),
+        awardValue=award_value(read, stated),
+        tenderPeriodStart=tender_period_start(read),
+        enquiryPeriodEnd=enquiry_period_end(read),
         rawData=raw,
         releaseHash=_release_hash(raw),
         mapperVersion=MAPPER_VERSION,
@@ -209,9 +210,9 @@ class _Publisher:
     host: str
     own_page: Callable[[str], str]  # notice id → last segment of its public page's address
     page: re.Pattern[str]  # such a segment
-    region: Callable[[OcdsRelease, Buyer], str | None]
+    region: Callable[[Release, Buyer], str | None]
     basis: Callable[[Basis | None], Basis | None]
-    regime: Callable[[OcdsRelease], str | None]
+    regime: Callable[[Release], str | None]
 
 
 _ENGLAND = frozenset(
@@ -223,16 +224,16 @@ _ENGLAND = frozenset(
 _COUNTRIES = {_ENGLAND: "England", _ENGLAND | {"Scotland", "Wales", "Northern Ireland"}: "United Kingdom"}
 
 
-def _delivery_region(release: OcdsRelease, _buyer: Buyer) -> str | None:
+def _delivery_region(release: Release, _buyer: Buyer) -> str | None:
     """Return the name of the region delivered to, Contracts Finder's only region; None for several.
 
     71 of 124 releases name one or more; the two that name nine and twelve mean the whole country.
     """
-    regions = frozenset(texts(release, "tender", "items", "deliveryAddresses", "region"))
+    regions = frozenset(texts(release.tenders, "items", "deliveryAddresses", "region"))
     return next(iter(regions)) if len(regions) == 1 else _COUNTRIES.get(regions)
 
 
-def _buyer_region(_release: OcdsRelease, buyer: Buyer) -> str | None:
+def _buyer_region(_release: Release, buyer: Buyer) -> str | None:
     return buyer.region
 
 
@@ -253,7 +254,7 @@ _PUBLISHERS: Mapping[str, _Publisher] = {
         page=re.compile("[0-9]{6}-[0-9]{4}"),
         region=_buyer_region,
         basis=lambda basis: basis,
-        regime=regime,
+        regime=lambda release: release.regime,
     ),
     "CONTRACTS_FINDER": _Publisher(
         host="www.contractsfinder.service.gov.uk",
@@ -297,7 +298,7 @@ def _notice_id(release: OcdsRelease) -> str:
     return notice_id
 
 
-def _source_url(release: OcdsRelease, notice_id: str, publisher: _Publisher) -> str:
+def _source_url(release: Release, notice_id: str, publisher: _Publisher) -> str:
     """Return the public page: the one the release publishes, its own first, else the one its id leads to.
 
     Notice documents may link another publisher's page (a Contracts Finder award names its Find a Tender
@@ -307,7 +308,7 @@ def _source_url(release: OcdsRelease, notice_id: str, publisher: _Publisher) -> 
     base = f"https://{publisher.host}/Notice/"
     own = publisher.own_page(notice_id)
     page = re.compile(f"https?://{re.escape(publisher.host)}/Notice/({publisher.page.pattern})/?", re.IGNORECASE)
-    matches = [page.fullmatch(text(document.get("url")) or "") for document in notice_documents(release)]
+    matches = [page.fullmatch(text(document.get("url")) or "") for document in release.notice_documents]
     published = [match[1] for match in matches if match]
     return base + quote(own if own in published or not published else published[-1], safe="")
 
@@ -326,7 +327,7 @@ def _release_hash(release: OcdsRelease) -> str:
 
 def _canonical(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _canonical(element) for key, element in value.items()}
+        return {key: each if isinstance(each, str) else _canonical(each) for key, each in value.items()}
     if isinstance(value, list):
         return [_canonical(element) for element in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value

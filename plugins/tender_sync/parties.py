@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from tender_sync.dig import first_text, identifier, line, objects, text, texts
 from tender_sync.links import web_address
-from tender_sync.notices import contract_awards, live_contracts, map_stage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from tender_sync.notices import Release
 
 UNKNOWN_BUYER = "Unknown"
 # Who buys, by role: the last two only where no party is called the buyer (none of 1,651 Find a Tender releases).
@@ -60,43 +61,42 @@ class Buyer(NamedTuple):
         return None
 
 
-def buyer_of(release: Mapping[str, Any]) -> Buyer:
+def buyer_of(release: Release) -> Buyer:
     """Return the buyer: the `buyer` object or, where that says nothing, the first party with the role (`_BUYING`).
 
     35 of 1,651 Find a Tender releases have no `buyer` though a party has the role; 21 name several buyers, of
     which `buyer` is the first.
     """
-    named = next((found for found in objects(release, "buyer") if _id(found) or _name(found)), None)
+    named = next((found for found in objects(release.json, "buyer") if _id(found) or _name(found)), None)
     candidates = next((found for role in _BUYING if (found := parties_with_role(release, role))), [])
     if named is None:
         party = next((found for found in candidates if _id(found) or _name(found)), next(iter(candidates), {}))
         return Buyer(_id(party), _name(party), party)
-    party = _same_organisation(named, [*candidates, *objects(release, "parties")])
+    party = _same_organisation(named, [*candidates, *release.parties])
     return Buyer(_id(named) or _id(party), _name(named) or _name(party), party)
 
 
-def awarded_suppliers(release: Mapping[str, Any]) -> list[AwardedSupplier]:
+def awarded_suppliers(release: Release) -> list[AwardedSupplier]:
     """Return the suppliers of the standing awards, each once, in document order.
 
     Where a later notice (a change, an end) repeats no award, or only its id, the parties in the role. A supplier
     without a name in the award (one was `null`) has that of its party, or is left out.
     """
-    parties = objects(release, "parties")
-    named = objects([*contract_awards(release), *live_contracts(release)], "suppliers")
-    failed = len(objects(release, "awards")) > len(contract_awards(release))
-    if not named and map_stage(release) == "AWARD" and not failed:
+    named = objects([*release.contract_awards, *release.standing_contracts], "suppliers")
+    failed = len(release.awards) > len(release.contract_awards)
+    if not named and release.stage == "AWARD" and not failed:
         named = parties_with_role(release, "supplier")
     found: dict[str, AwardedSupplier] = {}
     for supplier in named:
-        key, name = _id(supplier), _name(supplier) or _name(_same_organisation(supplier, parties))
+        key, name = _id(supplier), _name(supplier) or _name(_same_organisation(supplier, release.parties))
         if name:
             found.setdefault(key or name, AwardedSupplier(name=name, supplierId=key))
     return list(found.values())
 
 
-def parties_with_role(release: Mapping[str, Any], role: str) -> list[dict[str, Any]]:
+def parties_with_role(release: Release, role: str) -> list[dict[str, Any]]:
     """Return the parties that have `role`, in document order."""
-    return [p for p in objects(release, "parties") if role in {found.lower() for found in texts(p, "roles")}]
+    return [p for p in release.parties if role in {found.lower() for found in texts(p, "roles")}]
 
 
 def _same_organisation(named: dict[str, Any], candidates: list[dict[str, Any]]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from bson.errors import InvalidDocument
 from tender_sync.errors import RejectedRelease
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 # "MongoDB supports no more than 100 levels of nesting for BSON documents" (MongoDB Limits and Thresholds). A
 # mongod 6.0 was seen to take 180 and refuse 181, but a documented limit holds on every server. The contract
@@ -59,7 +59,7 @@ def ensure_fits(document: Mapping[str, Any]) -> None:
 
 
 def _copy(value: object, level: int) -> Any:
-    if isinstance(value, str):  # first, because most values are
+    if isinstance(value, str):
         return _valid_text(value)
     if isinstance(value, dict | list):
         if level == MAX_LEVELS:  # also what keeps this recursion short on hostile input
@@ -78,8 +78,10 @@ def _copy(value: object, level: int) -> Any:
 
 
 def _copy_object(value: Mapping[Any, object], level: int) -> dict[str, Any]:
-    if all(type(key) is str and key.isascii() and "\0" not in key for key in value):
-        return {key: _copy(element, level + 1) for key, element in value.items()}
+    if _are_plain(value):
+        return {
+            key: each if type(each) is str and each.isascii() else _copy(each, level + 1) for key, each in value.items()
+        }
     names = {key: _valid_key(key) for key in value}
     taken = {key for key, name in names.items() if name == key}
     for key in sorted(names.keys() - taken, key=str):  # sorted: the order of keys must not decide what they become
@@ -87,6 +89,15 @@ def _copy_object(value: Mapping[Any, object], level: int) -> dict[str, Any]:
             names[key] += _REPLACEMENT
         taken.add(names[key])
     return {names[key]: _copy(element, level + 1) for key, element in value.items()}
+
+
+def _are_plain(keys: Iterable[Any]) -> bool:
+    """Say whether all keys are kept as they are; asked of the keys joined, since it is asked of every object."""
+    try:
+        joined = "".join(keys)
+    except TypeError:
+        return False
+    return joined.isascii() and "\0" not in joined
 
 
 def _valid_key(key: object) -> str:

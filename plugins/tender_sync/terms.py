@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from tender_sync.dig import any_true, first_text, line, objects, text, texts, walk, word
 from tender_sync.links import address_within
 from tender_sync.lots import has_renewal
-from tender_sync.notices import live_awards, live_contracts, map_stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from tender_sync.notices import Release
 
 ContractType = Literal["goods", "services", "works"]
 
@@ -43,36 +44,36 @@ class Renewal(NamedTuple):
     description: str | None
 
 
-def procurement_method_details(release: Mapping[str, Any]) -> str | None:
+def procurement_method_details(release: Release) -> str | None:
     """Return the procedure's name, as one line; Contracts Finder's "Other - " loses its dash."""
-    found = line(first_text(release, ("tender", "procurementMethodDetails")))
+    found = line(first_text(release.tenders, ("procurementMethodDetails",)))
     return found.removesuffix(" -").rstrip() if found else None
 
 
-def contract_type(release: Mapping[str, Any]) -> ContractType | None:
+def contract_type(release: Release) -> ContractType | None:
     """Return the main category: of the tender, or of the awards, where award notices of the Act have it."""
-    parts = ("tender", "awards", "contracts")
-    categories = [found.lower() for part in parts for found in texts(release, part, "mainProcurementCategory")]
+    parts = [*release.tenders, *release.awards, *release.contracts]
+    categories = [found.lower() for found in texts(parts, "mainProcurementCategory")]
     return next((_CONTRACT_TYPES[category] for category in categories if category in _CONTRACT_TYPES), None)
 
 
-def submission_method(release: Mapping[str, Any]) -> list[str]:
+def submission_method(release: Release) -> list[str]:
     """Return how bids may be sent, as codes of OCDS: as listed, or electronically where the Act's notices allow it."""
-    listed = list(dict.fromkeys(texts(release, "tender", "submissionMethod")))
-    places = (("tender", "submissionTerms"), ("tender", "lots", "submissionTerms"))
-    policies = {word(terms, "electronicSubmissionPolicy") for place in places for terms in objects(release, *place)}
+    listed = list(dict.fromkeys(texts(release.tenders, "submissionMethod")))
+    terms = objects([*release.tenders, *release.lots], "submissionTerms")
+    policies = {word(each, "electronicSubmissionPolicy") for each in terms}
     return listed or (["electronicSubmission"] if policies & _ELECTRONIC else [])
 
 
-def submission_portal_url(release: Mapping[str, Any]) -> str | None:
+def submission_portal_url(release: Release) -> str | None:
     """Return where bids are made: the first address within the instructions that notices have for it.
 
     Contracts Finder has none. Its tenders link to the buyer's portal among their documents ("Advert",
     "Electronically via (URL)"), or say in a sentence of the description where to apply.
     """
-    tenders = objects(release, "tender")
+    tenders = release.tenders
     stated = [*walk(tenders, "submissionMethodDetails"), *walk(tenders, "communication", "atypicalToolUrl")]
-    told = _links(tenders) if map_stage(release) == "TENDER" else iter(())
+    told = _links(tenders) if release.stage == "TENDER" else iter(())
     return next((found for each in chain(stated, told) if (found := address_within(each))), None)
 
 
@@ -87,30 +88,30 @@ def _links(tenders: list[dict[str, Any]]) -> Iterator[object]:
     yield from walk(outside, "url")
 
 
-def suitable_for(release: Mapping[str, Any], whom: Literal["sme", "vcse"]) -> bool | None:
+def suitable_for(release: Release, whom: Literal["sme", "vcse"]) -> bool | None:
     """Return the published flag: of the tender (Contracts Finder) or any lot (the Act, which states only true ones).
 
     A contract reserved for them is suitable for them. Texts are not asked: small firms are mentioned in all ways.
     """
     flags = [
-        any_true(release, "tender", "suitability", whom),
-        any_true(release, "tender", "lots", "suitability", whom),
-        any(whom in code.lower() for code in texts(release, "tender", "otherRequirements", "reservedParticipation"))
+        any_true(release.tenders, "suitability", whom),
+        any_true(release.lots, "suitability", whom),
+        any(whom in code.lower() for code in texts(release.tenders, "otherRequirements", "reservedParticipation"))
         or None,
     ]
     return True if True in flags else False if False in flags else None
 
 
-def renewal(release: Mapping[str, Any]) -> Renewal:
+def renewal(release: Release) -> Renewal:
     """Return what contracts, awards or lots say of renewal, the first of these that says anything.
 
     A period that may be extended (`maxExtentDate`) can be renewed.
     """
     for parts, period in (
-        (live_contracts(release), "period"),
-        (live_awards(release), "contractPeriod"),
-        (objects(release, "tender", "lots"), "contractPeriod"),
-        (objects(release, "tender"), "contractPeriod"),
+        (release.standing_contracts, "period"),
+        (release.standing_awards, "contractPeriod"),
+        (release.lots, "contractPeriod"),
+        (release.tenders, "contractPeriod"),
     ):
         extends = bool(texts(parts, period, "maxExtentDate"))
         flags = {has_renewal(part) for part in parts}
@@ -120,13 +121,13 @@ def renewal(release: Mapping[str, Any]) -> Renewal:
     return Renewal(None, None)
 
 
-def geographic_scope(release: Mapping[str, Any]) -> str | None:
+def geographic_scope(release: Release) -> str | None:
     """Return where the contract is carried out, each place once, joined by commas.
 
     Find a Tender names regions by ITL (formerly NUTS) code, Contracts Finder by name. An address without a
     region counts by its country. Postcodes and descriptions of places stand in only where nothing else is said.
     """
-    items = [item for part in ("tender", "awards", "contracts") for item in objects(release, part, "items")]
+    items = objects([*release.tenders, *release.awards, *release.contracts], "items")
     addresses = objects(items, "deliveryAddresses")
     named = [first_text(address, ("region",), ("countryName",)) for address in addresses]
     exact = texts(addresses, "postalCode") or texts(items, "deliveryLocation", "description")
@@ -134,7 +135,7 @@ def geographic_scope(release: Mapping[str, Any]) -> str | None:
     return ", ".join(dict.fromkeys(places)) or None
 
 
-def has_eu_funding(release: Mapping[str, Any]) -> bool | None:
+def has_eu_funding(release: Release) -> bool | None:
     """Return whether the European Union pays a part, by the published structures, else by the notice's own words.
 
     The EU profile of OCDS names it as a party in the role `funder` and as `financingParty` of the budget; a
@@ -143,16 +144,17 @@ def has_eu_funding(release: Mapping[str, Any]) -> bool | None:
     funders = [*_funders(release)]
     if funders:
         return any(_EU_NAME.match(name) for name in funders)
-    places = (("description",), ("tender", "description"), ("tender", "lots", "description"))
-    told = (words for place in places for words in texts(release, *place))
-    return True if any(_EU_FUNDED.search(words) for words in told) else None
+    told = texts([release.json, *release.tenders, *release.lots], "description")
+    # The pattern is slow, and most texts say nothing of money.
+    of_money = (words for words in told if any(named in words.lower() for named in ("funded", "financed")))
+    return True if any(_EU_FUNDED.search(words) for words in of_money) else None
 
 
-def _funders(release: Mapping[str, Any]) -> Iterator[str]:
-    for party in objects(release, "parties"):
+def _funders(release: Release) -> Iterator[str]:
+    for party in release.parties:
         if "funder" in {role.lower() for role in texts(party, "roles")}:
             yield from texts(party, "name")
-    budgets = objects(release, "planning", "budget")
+    budgets = objects(release.json, "planning", "budget")
     yield from texts(budgets, "finance", "financingParty", "name")
     yield from texts(budgets, "budgetBreakdown", "sourceParty", "name")
-    yield from texts(release, "contracts", "finance", "financingParty", "name")
+    yield from texts(release.contracts, "finance", "financingParty", "name")

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tender_sync.dates import LONDON, parse_date
 from tender_sync.dig import objects, texts, walk
-from tender_sync.notices import contract_awards, live_awards, live_contracts, notice_documents
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
+
+    from tender_sync.notices import Release
 
 # Where the old rules' corrigendum says which of the notice's times it moves: section IV.2.2 of the standard
 # forms is the "time limit for receipt of tenders or requests to participate" (of projects, of expressions of interest,
@@ -30,12 +31,12 @@ class Period(NamedTuple):
     end: datetime | None
 
 
-def published_date(release: Mapping[str, Any]) -> datetime | None:
+def published_date(release: Release) -> datetime | None:
     """Return the date of the release, or of the notice among its documents."""
-    return _first([release.get("date"), *(document.get("datePublished") for document in notice_documents(release))])
+    return _first([release.json.get("date"), *(document.get("datePublished") for document in release.notice_documents)])
 
 
-def deadline_date(release: Mapping[str, Any]) -> datetime | None:
+def deadline_date(release: Release) -> datetime | None:
     """Return the end of the tender period or, for two-stage procedures, the deadline to express interest.
 
     Two-stage procedures have no tender period. A corrigendum of the old rules has neither, but the new time
@@ -44,51 +45,51 @@ def deadline_date(release: Mapping[str, Any]) -> datetime | None:
     """
     stated = _first(
         [
-            *walk(release, "tender", "tenderPeriod", "endDate"),
-            *walk(release, "tender", "expressionOfInterestDeadline"),
+            *walk(release.tenders, "tenderPeriod", "endDate"),
+            *walk(release.tenders, "expressionOfInterestDeadline"),
             *_corrected_deadlines(release),
         ],
         end_of_day=True,
     )
-    for told in texts(release, "tender", "description"):
+    for told in texts(release.tenders, "description"):
         for *old, day, time in _READ_NEW.findall(told):
             if stated and stated == _written(*old):
                 stated = _written(day, time) or stated
     return stated
 
 
-def tender_period_start(release: Mapping[str, Any]) -> datetime | None:
+def tender_period_start(release: Release) -> datetime | None:
     """Return the day from which bids are taken; neither publisher has been seen to state it."""
-    return _first(walk(release, "tender", "tenderPeriod", "startDate"))
+    return _first(walk(release.tenders, "tenderPeriod", "startDate"))
 
 
-def enquiry_period_end(release: Mapping[str, Any]) -> datetime | None:
+def enquiry_period_end(release: Release) -> datetime | None:
     """Return the time after which no more questions are answered."""
-    return _first(walk(release, "tender", "enquiryPeriod", "endDate"), end_of_day=True)
+    return _first(walk(release.tenders, "enquiryPeriod", "endDate"), end_of_day=True)
 
 
-def award_date(release: Mapping[str, Any]) -> datetime | None:
+def award_date(release: Release) -> datetime | None:
     """Return the day of the first standing award, or the first signature where no award is dated (UK7, old rules)."""
-    for dates in (walk(contract_awards(release), "date"), walk(live_contracts(release), "dateSigned")):
+    for dates in (walk(release.contract_awards, "date"), walk(release.standing_contracts, "dateSigned")):
         found = [date for date in map(parse_date, dates) if date]
         if found:
             return min(found)
     return None
 
 
-def contract_period(release: Mapping[str, Any]) -> Period:
+def contract_period(release: Release) -> Period:
     """Return when the contract begins and ends, each from the first place that says it.
 
     The places, latest in the procurement's life first: the end of an ended contract, contracts, awards, the
     tender's lots, the tender, the framework agreement. Possible renewals (`maxExtentDate`) are not counted in.
     """
-    contracts = live_contracts(release)
+    contracts = release.standing_contracts
     periods = (
         objects(contracts, "period"),
-        objects(live_awards(release), "contractPeriod"),
-        objects(release, "tender", "lots", "contractPeriod"),
-        objects(release, "tender", "contractPeriod"),
-        objects(release, "tender", "techniques", "frameworkAgreement", "period"),
+        objects(release.standing_awards, "contractPeriod"),
+        objects(release.lots, "contractPeriod"),
+        objects(release.tenders, "contractPeriod"),
+        objects(release.tenders, "techniques", "frameworkAgreement", "period"),
     )
     starts = (_dates(walk(place, "startDate")) for place in periods)
     ended = _dates(walk(contracts, "implementation", "endDate"), end_of_day=True)
@@ -113,8 +114,8 @@ def _written(day: str, time: str) -> datetime | None:
         return None
 
 
-def _corrected_deadlines(release: Mapping[str, Any]) -> list[Any]:
-    changes = objects(release, "tender", "amendments", "unstructuredChanges")
+def _corrected_deadlines(release: Release) -> list[Any]:
+    changes = objects(release.tenders, "amendments", "unstructuredChanges")
     moved = [
         change
         for change in changes

@@ -7,10 +7,11 @@ import re
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from tender_sync.dig import identifier, number, objects, text, walk, word
-from tender_sync.notices import contract_awards, live_awards, live_contracts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from tender_sync.notices import Release
 
 Basis = Literal["net", "gross"]
 
@@ -67,7 +68,7 @@ class _Amounts(NamedTuple):
     basis: Basis
 
 
-def worth(release: Mapping[str, Any]) -> Worth:
+def worth(release: Release) -> Worth:
     """Return what a release says it is worth, from the first place that states an amount.
 
     The places, in order: the tender's value, its lots', its framework agreement's; the awards', the
@@ -85,10 +86,9 @@ def worth(release: Mapping[str, Any]) -> Worth:
     - Positive amounts go first: 0 is mostly put in for "not said", and is kept only where nothing else is
       stated anywhere. Negative and infinite amounts are no amounts.
     """
-    places = list(_places(release))
-    preferred = _more_frequent(_lots(release))
+    preferred = _more_frequent(objects(release.lots, "value"))
     for usable in (_positive, _not_negative):
-        for place in places:
+        for place in _places(release):
             chosen = _choose(place.values, usable, preferred)
             if chosen:
                 floor = _choose(place.floor, _not_negative, chosen.basis)
@@ -96,16 +96,16 @@ def worth(release: Mapping[str, Any]) -> Worth:
                 if floor and floor[1:] == chosen[1:]:
                     low = min(low, *(each.amount for each in floor.amounts))
                 return Worth(min(low, high), high, chosen.currency, chosen.basis)
-    floor = _choose(places[0].floor, _not_negative, preferred)
+    floor = _choose(next(_places(release)).floor, _not_negative, preferred)
     return Worth(floor.amounts[0].amount, None, floor.currency, floor.basis) if floor else NOTHING_STATED
 
 
-def award_value(release: Mapping[str, Any], stated: Worth) -> float | None:
+def award_value(release: Release, stated: Worth) -> float | None:
     """Return the sum of the standing awards (of the contracts where awards have no value), as `stated` counts.
 
     Only amounts in its currency and on its basis are added up. Members of dynamic markets are given nothing.
     """
-    places = (contract_awards(release), live_contracts(release))
+    places = (release.contract_awards, release.standing_contracts)
     for usable in (_positive, _not_negative):
         for place in places:
             amounts = [
@@ -121,25 +121,19 @@ def award_value(release: Mapping[str, Any], stated: Worth) -> float | None:
     return None
 
 
-def _places(release: Mapping[str, Any]) -> Iterator[_Place]:
-    contracts = live_contracts(release)
-    budget = objects(release, "planning", "budget")
-    bids = objects(release, "bids", "statistics")
-    yield _Place(
-        _together(objects(release, "tender", "value")[:1]), _together(objects(release, "tender", "minValue")[:1])
-    )
-    yield _Place(_apart(_lots(release)), [])
-    yield _Place(_together(objects(release, "tender", "techniques", "frameworkAgreement", "value")), [])
-    yield _Place(_by_lot(live_awards(release), "value"), [])
+def _places(release: Release) -> Iterator[_Place]:
+    tenders, contracts = release.tenders, release.standing_contracts
+    yield _Place(_together(objects(tenders, "value")[:1]), _together(objects(tenders, "minValue")[:1]))
+    yield _Place(_apart(objects(release.lots, "value")), [])
+    yield _Place(_together(objects(tenders, "techniques", "frameworkAgreement", "value")), [])
+    yield _Place(_by_lot(release.standing_awards, "value"), [])
     yield _Place(_by_lot(_with_lots_of_awards(contracts, release), "value"), [])
     yield _Place(_by_lot(contracts, "implementation", "finalValue"), [])
+    budget = objects(release.json, "planning", "budget")
     yield _Place(_together(objects(budget, "amount")), [])
     yield _Place(_apart(objects(budget, "budgetBreakdown", "amount")), [])
+    bids = objects(release.json, "bids", "statistics")
     yield _Place(_bids(bids, "highestvalidbidvalue"), _bids(bids, "lowestvalidbidvalue"))
-
-
-def _lots(release: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return objects(release, "tender", "lots", "value")
 
 
 def _together(values: list[dict[str, Any]]) -> list[_Stated]:
@@ -155,9 +149,9 @@ def _by_lot(parts: list[dict[str, Any]], *path: str) -> list[_Stated]:
     return [_Stated(value, _related_lots(part)) for part in parts for value in objects(part, *path)]
 
 
-def _with_lots_of_awards(contracts: list[dict[str, Any]], release: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _with_lots_of_awards(contracts: list[dict[str, Any]], release: Release) -> list[dict[str, Any]]:
     """Return contracts with the lots of the awards they follow: only awards name them."""
-    awards = {identifier(award.get("id")): award.get("relatedLots") for award in objects(release, "awards")}
+    awards = {identifier(award.get("id")): award.get("relatedLots") for award in release.awards}
     return [{"relatedLots": awards.get(identifier(each.get("awardID"))), **each} for each in contracts]
 
 

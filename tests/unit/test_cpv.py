@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tender_sync.cpv import CPV_SECTOR_MAP, cpv_codes, derive_sector_from_cpv
+from tender_sync.notices import Release
 
 DIVISIONS = [
     "03",
@@ -101,7 +102,7 @@ PLACES = {
 
 @pytest.mark.parametrize("release", PLACES.values(), ids=PLACES)
 def test_places_of_codes(release):
-    assert cpv_codes(release) == ["45000000"]
+    assert cpv_codes(Release(release)) == ["45000000"]
 
 
 def test_the_main_code_comes_first_and_none_twice():
@@ -113,7 +114,7 @@ def test_the_main_code_comes_first_and_none_twice():
             "classification": cpv("85000000")[0],
         },
     }
-    assert cpv_codes(release) == ["85000000", "72000000", "71000000", "45000000"]
+    assert cpv_codes(Release(release)) == ["85000000", "72000000", "71000000", "45000000"]
 
 
 @pytest.mark.parametrize(
@@ -137,8 +138,8 @@ def test_the_main_code_comes_first_and_none_twice():
     ],
 )
 def test_forms_of_a_code(code, scheme, found):
-    assert cpv_codes({"tender": {"classification": {"id": code, "scheme": scheme}}}) == found
+    assert cpv_codes(Release({"tender": {"classification": {"id": code, "scheme": scheme}}})) == found
 
 
 def test_what_the_buyer_does_is_not_what_is_bought():
-    assert cpv_codes({"parties": [{"details": {"classifications": cpv("75000000")}}]}) == []
+    assert cpv_codes(Release({"parties": [{"details": {"classifications": cpv("75000000")}}]})) == []

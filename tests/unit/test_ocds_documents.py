@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from tender_sync.documents import documents_of
+from tender_sync.notices import Release
 
 NOTICE = {
     "id": "012345-2026",
@@ -27,11 +28,11 @@ MAPPED = {
 
 
 def test_a_document_is_mapped_with_its_date_in_utc():
-    assert documents_of({"tender": {"documents": [NOTICE]}}) == [MAPPED]
+    assert documents_of(Release({"tender": {"documents": [NOTICE]}})) == [MAPPED]
 
 
 def test_what_every_award_repeats_is_there_once():
-    assert documents_of({"awards": [{"documents": [NOTICE]}] * 62}) == [MAPPED]
+    assert documents_of(Release({"awards": [{"documents": [NOTICE]}] * 62})) == [MAPPED]
 
 
 def test_documents_come_in_order_of_the_procurement_whatever_the_order_of_the_release():
@@ -41,33 +42,28 @@ def test_documents_come_in_order_of_the_procurement_whatever_the_order_of_the_re
         "tender": {"documents": [{"id": 2}, {"id": 2, "title": " Second \n file "}]},
         "planning": {"documents": [{"id": 1}]},
     }
-    found = documents_of(release)
+    found = documents_of(Release(release))
     assert [document["id"] for document in found] == ["1", "2", "2", "3", "4", "5"]
     assert found[2]["title"] == "Second file"
 
 
 def test_what_is_no_address_is_none_and_what_says_nothing_is_left_out():
-    found = documents_of(
-        {
-            "tender": {
-                "documents": [
-                    {"id": "conflictOfInterest", "documentType": "conflictOfInterest", "description": "Not published"},
-                    {"id": "2", "url": "http://Contract Finder"},
-                    {},
-                    {"id": None, "url": "  "},
-                    "a document",
-                ]
-            }
-        }
-    )
+    documents = [
+        {"id": "conflictOfInterest", "documentType": "conflictOfInterest", "description": "Not published"},
+        {"id": "2", "url": "http://Contract Finder"},
+        {},
+        {"id": None, "url": "  "},
+        "a document",
+    ]
+    found = documents_of(Release({"tender": {"documents": documents}}))
     assert [(document["id"], document["url"]) for document in found] == [("conflictOfInterest", None), ("2", None)]
 
 
 def test_how_to_get_a_document_stands_in_for_its_description():
-    found = documents_of({"tender": {"documents": [{"id": "future", "accessDetails": "Via our portal"}]}})
+    found = documents_of(Release({"tender": {"documents": [{"id": "future", "accessDetails": "Via our portal"}]}}))
     assert found[0]["description"] == "Via our portal"
 
 
 def test_blanks_in_a_file_name_are_written_as_browsers_do():
-    found = documents_of({"tender": {"documents": [{"url": " https://example.org/Terms and conditions.pdf"}]}})
+    found = documents_of(Release({"tender": {"documents": [{"url": " https://example.org/Terms and conditions.pdf"}]}}))
     assert found[0]["url"] == "https://example.org/Terms%20and%20conditions.pdf"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tender_sync.lots import lots_of, max_lots_bid_per_supplier
+from tender_sync.notices import Release
 from tender_sync.values import worth
 
 EMPTY = {
@@ -26,7 +27,7 @@ EMPTY = {
 
 def lots(*found, **tender):
     release = {"tender": {**tender, "lots": list(found)}}
-    return lots_of(release, worth(release))
+    return lots_of(Release(release), worth(Release(release)))
 
 
 def lot(**fields):
@@ -76,8 +77,8 @@ def test_a_lot_of_an_award_notice_has_little_and_every_field():
 
 
 def test_no_lots():
-    assert lots_of({}, worth({})) == []
-    assert lots_of({"tender": {"lots": ["1", None]}}, worth({})) == []
+    assert lots_of(Release({}), worth(Release({}))) == []
+    assert lots_of(Release({"tender": {"lots": ["1", None]}}), worth(Release({}))) == []
 
 
 def test_the_value_of_a_lot_is_on_the_basis_of_the_contract_in_its_own_currency():
@@ -96,9 +97,9 @@ def test_lots_that_are_all_gross_make_the_contract_gross():
         "value": {"amountGross": 36, "amount": 30, "currency": "GBP"},
         "lots": [{"value": {"amountGross": 36}}] * 2,
     }
-    stated = worth({"tender": tender})
+    stated = worth(Release({"tender": tender}))
     assert (stated.high, stated.basis) == (36, "gross")
-    assert [each["value"] for each in lots_of({"tender": tender}, stated)] == [36, 36]
+    assert [each["value"] for each in lots_of(Release({"tender": tender}), stated)] == [36, 36]
 
 
 @pytest.mark.parametrize(
@@ -179,7 +180,8 @@ def test_a_price_criterion_of_the_old_rules_is_named_by_its_type():
     [(3, 3), ("2", 2), (float("inf"), None), (2.0**63, None), (0, None), (-1, None), (True, None), (None, None)],
 )
 def test_how_many_lots_one_supplier_may_bid_for(limit, expected):
-    assert max_lots_bid_per_supplier({"tender": {"lotDetails": {"maximumLotsBidPerSupplier": limit}}}) == expected
+    release = Release({"tender": {"lotDetails": {"maximumLotsBidPerSupplier": limit}}})
+    assert max_lots_bid_per_supplier(release) == expected
 
 
 @pytest.mark.parametrize(
@@ -194,4 +196,4 @@ def test_how_many_lots_one_supplier_may_bid_for(limit, expected):
 def test_a_lot_that_is_awarded_is_not_cancelled(awards, statuses):
     found = [{"id": 1, "status": "cancelled"}, {"id": "2", "status": "cancelled"}, {"id": "3", "status": "active"}]
     release = {"tender": {"lots": found}, "awards": awards}
-    assert [each["status"] for each in lots_of(release, worth(release))] == statuses
+    assert [each["status"] for each in lots_of(Release(release), worth(Release(release)))] == statuses

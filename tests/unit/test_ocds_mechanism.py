@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tender_sync.mechanism import contract_mechanism
+from tender_sync.notices import Release
 
 FLAG = {"techniques": {"hasFrameworkAgreement": True}}
 DPS_FLAG = {"techniques": {"hasDynamicPurchasingSystem": True}}
@@ -122,4 +123,4 @@ CASES = {
 
 @pytest.mark.parametrize(("given", "mechanism"), CASES.values(), ids=CASES)
 def test_contract_mechanism(given, mechanism):
-    assert contract_mechanism(given) == mechanism
+    assert contract_mechanism(Release(given)) == mechanism

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from tender_sync.notices import Release
 from tender_sync.parties import awarded_suppliers, buyer_of
 
 
 def buyer(**party):
-    return buyer_of({"buyer": {"id": "B", "name": "Town"}, "parties": [{"id": "B", "roles": ["buyer"], **party}]})
+    parties = [{"id": "B", "roles": ["buyer"], **party}]
+    return buyer_of(Release({"buyer": {"id": "B", "name": "Town"}, "parties": parties}))
 
 
 @pytest.mark.parametrize(
@@ -63,7 +65,7 @@ def test_website(details, website):
     ],
 )
 def test_buyer_is_who_buys_for_others_only_where_nobody_is_called_the_buyer(roles, name):
-    assert buyer_of({"parties": [{"name": role, "roles": [role]} for role in roles]}).name == name
+    assert buyer_of(Release({"parties": [{"name": role, "roles": [role]} for role in roles]})).name == name
 
 
 def supplier(key, name=None):
@@ -128,4 +130,4 @@ PARTIES = [
     ],
 )
 def test_awarded_suppliers(release, suppliers):
-    assert awarded_suppliers(release) == suppliers
+    assert awarded_suppliers(Release(release)) == suppliers

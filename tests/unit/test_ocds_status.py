@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tender_sync.notices import live_awards
+from tender_sync.notices import Release
 from tender_sync.ocds import map_stage, map_status
 
 
@@ -147,4 +147,4 @@ def test_the_notice_type_of_a_release_is_that_of_its_own_document():
 
 
 def test_awards_of_odd_types_are_no_awards():
-    assert live_awards({"awards": ["yes", 1, None, {"status": "cancelled"}]}) == []
+    assert Release({"awards": ["yes", 1, None, {"status": "cancelled"}]}).standing_awards == []

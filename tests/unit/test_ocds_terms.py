@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tender_sync.notices import Release
 from tender_sync.terms import (
     contract_type,
     geographic_scope,
@@ -31,7 +32,7 @@ def tender(**fields):
     ],
 )
 def test_procurement_method_details(details, expected):
-    assert procurement_method_details(tender(procurementMethodDetails=details)) == expected
+    assert procurement_method_details(Release(tender(procurementMethodDetails=details))) == expected
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,7 @@ def test_procurement_method_details(details, expected):
     ],
 )
 def test_contract_type(release, kind):
-    assert contract_type(release) == kind
+    assert contract_type(Release(release)) == kind
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ def test_contract_type(release, kind):
     ],
 )
 def test_submission_method(fields, methods):
-    assert submission_method(tender(**fields)) == methods
+    assert submission_method(Release(tender(**fields))) == methods
 
 
 PORTAL = "https://in-tendhost.co.uk/x"
@@ -97,7 +98,7 @@ def link(description=None, url=PORTAL, **more):
     ],
 )
 def test_submission_portal_url(release, url):
-    assert submission_portal_url(release) == url
+    assert submission_portal_url(Release(release)) == url
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,7 @@ def test_submission_portal_url(release, url):
 )
 def test_suitability(fields, sme, vcse):
     release = tender(**fields)
-    assert (suitable_for(release, "sme"), suitable_for(release, "vcse")) == (sme, vcse)
+    assert (suitable_for(Release(release), "sme"), suitable_for(Release(release), "vcse")) == (sme, vcse)
 
 
 YEAR = {"renewal": {"description": "One more year"}}
@@ -142,7 +143,7 @@ YEAR = {"renewal": {"description": "One more year"}}
     ],
 )
 def test_renewal(release, possible, description):
-    assert renewal(release) == (possible, description)
+    assert renewal(Release(release)) == (possible, description)
 
 
 def places(*addresses, **item):
@@ -171,7 +172,7 @@ def places(*addresses, **item):
     ],
 )
 def test_geographic_scope(release, scope):
-    assert geographic_scope(release) == scope
+    assert geographic_scope(Release(release)) == scope
 
 
 def funder(name):
@@ -200,4 +201,4 @@ def funder(name):
     ],
 )
 def test_eu_funding(release, funded):
-    assert has_eu_funding(release) is funded
+    assert has_eu_funding(Release(release)) is funded

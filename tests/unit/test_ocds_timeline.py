@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from tender_sync.notices import Release
 from tender_sync.ocds import map_ocds_to_contract
 from tender_sync.timeline import award_date, contract_period
 
@@ -57,11 +58,11 @@ FRAMEWORK = {"techniques": {"frameworkAgreement": {"period": days("2026-12-01T00
     ],
 )
 def test_when_the_contract_begins_and_ends(release, start, end):
-    assert contract_period(release) == (start, end)
+    assert contract_period(Release(release)) == (start, end)
 
 
 def test_an_end_without_a_time_is_the_end_of_that_day():
-    found = contract_period({"tender": {"contractPeriod": days("2026-06-01", "2026-06-30")}})
+    found = contract_period(Release({"tender": {"contractPeriod": days("2026-06-01", "2026-06-30")}}))
     assert found == (datetime(2026, 5, 31, 23, tzinfo=UTC), datetime(2026, 6, 30, 22, 59, 59, tzinfo=UTC))
 
 
@@ -80,7 +81,7 @@ def test_an_end_without_a_time_is_the_end_of_that_day():
     ],
 )
 def test_when_it_was_awarded(release, date):
-    assert award_date(release) == date
+    assert award_date(Release(release)) == date
 
 
 def test_periods_of_the_tender():

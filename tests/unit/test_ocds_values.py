@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from tender_sync.notices import Release
 from tender_sync.values import NOTHING_STATED, award_value, worth
 
 GBP = {"currency": "GBP"}
@@ -166,7 +167,7 @@ CASES |= {
 
 @pytest.mark.parametrize(("given", "low", "high", "currency", "basis"), CASES.values(), ids=CASES)
 def test_worth(given, low, high, currency, basis):
-    assert worth(given) == (low, high, currency, basis)
+    assert worth(Release(given)) == (low, high, currency, basis)
 
 
 @pytest.mark.parametrize(
@@ -175,20 +176,20 @@ def test_worth(given, low, high, currency, basis):
     ids=str,
 )
 def test_no_amounts(amount):
-    assert worth(tender(value=net(amount))) == NOTHING_STATED
+    assert worth(Release(tender(value=net(amount)))) == NOTHING_STATED
 
 
 def test_the_members_of_a_dynamic_market_have_no_worth():
-    assert worth({"awards": [{"id": str(n)} for n in range(100)]}) == NOTHING_STATED
+    assert worth(Release({"awards": [{"id": str(n)} for n in range(100)]})) == NOTHING_STATED
 
 
 def test_amounts_are_floats_so_that_one_field_has_one_type():
-    found = worth(tender(minValue=net(1), value=net(2)))
+    found = worth(Release(tender(minValue=net(1), value=net(2))))
     assert (type(found.low), type(found.high)) == (float, float)
 
 
 def test_minus_zero_is_zero():
-    found = worth(tender(value=net(-0.0)))
+    found = worth(Release(tender(value=net(-0.0))))
     assert [math.copysign(1, end) for end in (found.low, found.high)] == [1, 1]
 
 
@@ -215,10 +216,10 @@ def test_minus_zero_is_zero():
     ],
 )
 def test_award_value(release, total):
-    assert award_value(release, worth(release)) == total
+    assert award_value(Release(release), worth(Release(release))) == total
 
 
 def test_members_of_a_dynamic_market_are_awarded_nothing():
     document = {"id": "1", "documentType": "awardNotice", "noticeType": "UK15"}
     market = {"id": "1", "awards": [{"value": net(5), "documents": [document]}]}
-    assert award_value(market, worth(market)) is None
+    assert award_value(Release(market), worth(Release(market))) is None
