@@ -20,15 +20,16 @@ _FRAMEWORK = r"\bframework(?: agreement)?s?\b"
 _IS_DPS = re.compile(_DPS, re.IGNORECASE)
 _IS_FRAMEWORK = re.compile(_FRAMEWORK, re.IGNORECASE)
 _CALL_OFF = re.compile(r"\bcall(?:ed|ing)?[- ]?offs?\b|\b(?:mini|further)[- ]?competition\b", re.IGNORECASE)
+_WITHIN_SENTENCE = r"(?:[^.]|\.(?=\S)){0,120}?"  # across "RM1557.14"
 # "A further competition … under … DPS", "awarded via framework agreement", "direct award from a framework", and any
 # that is named: "through L&Q framework", "use of the APUC framework"; not "under one framework", nor what a new one
 # will be used for ("mini competitions will be issued").
 _WAS_CALLED_OFF = re.compile(
-    r"(?i:\b(?:(?:mini|further)[- ]competition\b(?! will| may| can| shall)[^.]{0,120}?"
+    rf"(?i:\b(?:(?:mini|further)[- ]competition\b(?! will| may| can| shall){_WITHIN_SENTENCE}"
     r"\b(?:under|via|using|against|from|through)"
     r"|call(?:ed|ing)?[- ]off (?:under|from)|(?:direct award|awarded) (?:under|via|from|through))"
-    rf"\b[^.]{{0,120}}?(?:{_DPS}|{_FRAMEWORK}))"
-    r"|\b(?i:via|through|under|using|use of) (?i:the )?(?=[A-Z0-9])(?:[\w&'./-]+ ){1,8}"
+    rf"\b{_WITHIN_SENTENCE}(?:{_DPS}|{_FRAMEWORK}))"
+    r"|\b(?i:via|through|under|using|use of) (?i:the )?(?=[A-Z0-9])(?:[\w&'./()-]+ ){1,8}"
     rf"(?i:{_DPS}|{_FRAMEWORK})"
 )
 _SETS_UP = re.compile(

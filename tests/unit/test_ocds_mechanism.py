@@ -91,6 +91,16 @@ CASES = {
         award("Surface dressing", "Awarded via framework agreement for works"),
         "call_off_framework",
     ),
+    "awarded via a framework whose number has a dot": (
+        award(
+            "Monitoring tool", "Awarded via Government Commercial Agency (GCA) RM1557.14 G-Cloud 14 Framework Agreement"
+        ),
+        "call_off_framework",
+    ),
+    "through one of a buyer with an abbreviation": (
+        award("Monitoring tool", "Let through Government Commercial Agency (GCA) Cloud Framework"),
+        "call_off_framework",
+    ),
     "old rules, the reason for not calling for bids": (
         award("HVAC", procurementMethodRationale="Completed a further competition via Northern Housing Consortium DPS"),
         "call_off_dps",
