@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -67,13 +68,15 @@ def database(conn_id: str = MONGO_CONN_ID) -> Iterator[Database[dict[str, Any]]]
 class KeptDatabase:
     """The database of an Airflow connection for many threads that read: opened at first use, and kept.
 
-    Opened anew after a failure and when the connection has been changed, so that no restart is needed for either.
+    Opened anew after a failure and when the connection has been changed, so that no restart is needed for either; the
+    client before is closed by the last thread that uses it.
     """
 
     def __init__(self, conn_id: str = MONGO_CONN_ID, *, seconds: float = 3.0) -> None:
         self._conn_id = conn_id
         self._seconds = seconds
         self._hook: MongoHook | None = None
+        self._users: Counter[MongoHook] = Counter()
         self._lock = threading.Lock()
 
     @contextmanager
@@ -88,25 +91,33 @@ class KeptDatabase:
             with _in_plain_words(_where(hook), _ASKED_AGAIN):
                 db = _open(hook, KEPT_DEFAULTS)
             self._hook = hook
+            self._users[hook] += 1
         try:
             with _in_plain_words(_where(hook), _ASKED_AGAIN), pymongo.timeout(self._seconds):
                 yield db
         except StopRun:
             with self._lock:
-                self._close(hook)
+                if self._hook is hook:
+                    self._hook = None
             raise
+        finally:
+            with self._lock:
+                self._users[hook] -= 1
+                self._close_if_unused(hook)
 
     def _current_hook(self) -> MongoHook:
         hook, kept = _hook(self._conn_id), self._hook
         if kept is None or kept.connection.get_uri() == hook.connection.get_uri():
             return kept or hook
-        self._close(kept)
+        self._hook = None
+        self._close_if_unused(kept)
         return hook
 
-    def _close(self, hook: MongoHook) -> None:
-        with hook:
-            if self._hook is hook:
-                self._hook = None
+    def _close_if_unused(self, hook: MongoHook) -> None:
+        if hook is not self._hook and not self._users[hook]:
+            del self._users[hook]
+            with hook:
+                pass
 
 
 def _where(hook: MongoHook) -> str:
@@ -156,8 +167,8 @@ def _in_plain_words(where: str, consequence: str = _NOT_COMMITTED) -> Iterator[N
         yield
     except ServerSelectionTimeoutError as error:
         raise StopRun(
-            f"{where} cannot be reached: {str(error)[:300]}. Check that it runs, that this machine may connect to it "
-            f"(firewall, Atlas access list), and the connection's host, port and replicaSet. {consequence}"
+            f"{where} cannot be reached: {_without_topology(error)}. Check that it runs, that this machine may connect "
+            f"to it (firewall, Atlas access list), and the connection's host, port and replicaSet. {consequence}"
         ) from None
     except ConfigurationError as error:
         raise FixSetup(f"{where} cannot be used as set up: {error}. Correct the connection's extra") from None
@@ -165,6 +176,11 @@ def _in_plain_words(where: str, consequence: str = _NOT_COMMITTED) -> Iterator[N
         raise _refusal(error, where) from None
     except PyMongoError as error:
         raise StopRun(f"{where} failed: {type(error).__name__}: {str(error)[:300]}. {consequence}") from error
+
+
+def _without_topology(error: ServerSelectionTimeoutError) -> str:
+    """Return what failed; PyMongo appends how long it tried, and all it knows of the servers."""
+    return str(error).partition(", Timeout: ")[0][:300]
 
 
 def _refusal(error: OperationFailure, where: str) -> StopRun:

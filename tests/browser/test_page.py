@@ -63,7 +63,7 @@ def test_hostile_text_is_shown_and_not_obeyed(page, ui):
         {
             "source": FTS,
             "contentHash": "evil",
-            "noticeId": SCRIPT,
+            "noticeId": "long" * 50 + SCRIPT,
             "reason": SCRIPT,
             "runId": SCRIPT,
             "createdAt": ui.db.client.admin.command("hello")["localTime"],
@@ -74,6 +74,7 @@ def test_hostile_text_is_shown_and_not_obeyed(page, ui):
     try:
         page.until(lambda: SCRIPT in page.said("#buyers"), "the buyer's name")
         assert SCRIPT in page.fact(FTS, "rejected releases")
+        assert fits(page)
         page.click(f'section[data-source="{FTS}"] summary')
         page.until(lambda: SCRIPT in page.fact(FTS, "errors"), "the error")
         page.click(f'section[data-source="{FTS}"] [data-fact="rejected releases"] button')
@@ -122,6 +123,25 @@ def test_replay_triggered_from_the_form_brings_back_what_was_lost(page, ui):
     run = ui.db.syncRuns.find_one({"source": CF, "mode": "replay"})
     assert run["range"] == {"from": day, "to": day + timedelta(days=1)}
     assert ui.db.syncJobs.find_one({"source": CF})["lastSyncedDate"] == watermark, "the source was not moved"
+
+
+def test_audit_that_found_something_missing_is_shown_with_what_it_found(page, ui):
+    """The weekly audit begins as its DAG is switched on, for the last Sunday's sake."""
+    page.until(lambda: page.fact(CF, "mode") == "syncing", "the end of the backfill", 180)
+    some_days_ago = ui.db.syncJobs.find_one({"source": CF})["backfillCompletedAt"] - timedelta(days=4)
+    found = ui.db.contracts.find({"source": CF, "publishedDate": {"$lt": some_days_ago}}).sort("publishedDate", -1)
+    lost = [contract["noticeId"] for contract in found.limit(3)]
+    ui.db.contracts.delete_many({"source": CF, "noticeId": {"$in": lost}})
+    ui.unpause("completeness_audit")
+    page.until(lambda: "such as" in page.fact(CF, "audit"), "what the audit found", 180)
+    page.until(lambda: page.fact(CF, "audit").split("\n")[2].startswith("done"), "its end", 180)
+    assert page.fact(CF, "missing") == page.fact(CF, "repaired") == "3"
+    assert page.fact(CF, "stale") == "0"
+    assert int(page.fact(CF, "windows checked")) > 1
+    assert all(notice_id in page.fact(CF, "audit") for notice_id in lost)
+    assert ui.db.contracts.count_documents({"source": CF, "noticeId": {"$in": lost}}) == 3
+    run = ui.first_run("completeness_audit")
+    page.until(lambda: ui.tasks("completeness_audit", run)["audit_contracts_finder"] == "failed", "its failure")
 
 
 def test_theme_follows_airflows_switch(page):
@@ -213,4 +233,6 @@ def shoot(browser: Browser, file: Path) -> None:
 
 
 def fits(browser: Browser) -> bool:
-    return browser.run("return document.documentElement.scrollWidth <= window.innerWidth")
+    """Say whether nothing sticks out of the window, nor of its section."""
+    parts = "[document.documentElement, ...document.querySelectorAll('section')]"
+    return browser.run(f"return {parts}.every((part) => part.scrollWidth <= part.clientWidth)")

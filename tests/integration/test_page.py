@@ -10,7 +10,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from fastapi.testclient import TestClient
+from pymongo.errors import InvalidOperation, ServerSelectionTimeoutError
 
+from tender_sync.errors import StopRun
 from tender_sync.mongo import KeptDatabase
 from tender_sync.schema import ensure_schema
 from tender_sync.sources import SOURCES
@@ -141,6 +143,25 @@ def test_mongodb_that_accepts_and_never_answers_is_given_up(db, mongo_connection
             began = time.monotonic()
             assert page.get("/api/overview").status_code == 503
             assert time.monotonic() - began < 1.5
+
+
+@pytest.mark.parametrize("what", ["failure", "changed connection"])
+def test_nobody_loses_the_client_to_what_another_one_meets(mongo_connection, mongod, monkeypatch, what):
+    kept = KeptDatabase(mongo_connection)
+    with kept.opened() as mine:
+        if what == "failure":
+            with pytest.raises(StopRun, match="is away"), kept.opened():
+                raise ServerSelectionTimeoutError("it is away")
+        else:
+            elsewhere = {"conn_type": "mongo", "host": "127.0.0.1", "port": mongod.port, "schema": "elsewhere"}
+            monkeypatch.setenv("AIRFLOW_CONN_TENDHUNT_MONGO", json.dumps(elsewhere))
+        with kept.opened() as theirs:
+            assert theirs.client is not mine.client
+            assert theirs.syncJobs.find_one() == mine.syncJobs.find_one()
+    with pytest.raises(InvalidOperation, match="after close"):
+        mine.syncJobs.find_one()
+    with kept.opened() as later:
+        assert later.client is theirs.client
 
 
 def test_restarted_mongod_is_found_again(tmp_path, monkeypatch):

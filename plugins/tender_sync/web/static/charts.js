@@ -19,7 +19,7 @@ export function bars(title, points, { say = number, keys = [] } = {}) {
   const legend = keys.map((key) => el("span", { class: `key key-${key}` }, key));
   const ends = el("figcaption", {}, el("span", {}, points.length < LEAST_BARS ? "" : points[0].label),
     el("span", {}, points.at(-1).label));
-  return figure(title, [legend, ` most ${say(most)}`], chart, ends);
+  return figure(title, [legend, el("span", { class: "most" }, `most ${say(most)}`)], chart, ends);
 }
 
 function figure(title, aside, ...content) {

@@ -48,7 +48,7 @@ const focusable = () => [...content.querySelectorAll("a, button, summary")];
 
 function say(text) {
   problem.hidden = !text;
-  problem.textContent = text && readAt ? `${text} What is shown below is ${duration((Date.now() - readAt) / 1000)} old.` : text;
+  problem.textContent = text && readAt ? `${text.replace(/\.?$/, ".")} What is shown below is ${duration((Date.now() - readAt) / 1000)} old.` : text;
   content.classList.toggle("old", Boolean(text));
 }
 

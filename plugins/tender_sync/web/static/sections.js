@@ -29,9 +29,9 @@ export function buyersSection(buyers) {
   return el("section", { class: "wide", id: "buyers" }, el("h2", {}, "Buyers"), ranking("With most contracts", rows, "buyer"));
 }
 
-function facts(pairs) {
+function facts(pairs, size = "") {
   const shown = pairs.filter(Boolean);
-  return el("dl", { class: "facts" }, shown.map(([name, value, more, kind]) => el("div", {},
+  return el("dl", { class: `facts ${size}` }, shown.map(([name, value, more, kind]) => el("div", {},
     el("dt", {}, name), el("dd", { "data-fact": name.toLowerCase() },
       el("strong", { class: kind ?? false }, value), more ? el("div", { class: "quiet" }, more) : null))));
 }
@@ -64,16 +64,17 @@ function backfill(progress) {
 function lastRun(run) {
   if (!run) return el("p", { class: "quiet" }, "No run yet.");
   const kind = { done: "good", running: "busy", failed: "bad", died: "bad" }[run.outcome] ?? null;
-  const counts = ["fetched", "created", "updated", "unchanged", "rejected", "doubled", "requests"];
+  const counts = ["fetched", "created", "updated", "unchanged", "rejected", "doubled"];
   return el("div", { "data-fact": "last run" },
     el("h3", {}, "Last run"),
     facts([
       ["Outcome", run.outcome, run.mode, kind],
       ["Began", moment(run.startedAt), `${run.endedAt ? "lasted" : "for"} ${duration(run.lastedSeconds)}`],
-      ...counts.map((name) => [name[0].toUpperCase() + name.slice(1), number(run[name]), "",
-        name === "rejected" && run.rejected ? "warn" : null]),
-      ["Waited", duration(run.waitedSeconds), "for its turn and rate limits"],
+      ["Requests", number(run.requests)],
+      ["Waited", duration(run.waitedSeconds), "its turn, rate limits"],
     ]),
+    facts(counts.map((name) => [name[0].toUpperCase() + name.slice(1), number(run[name]), "",
+      name === "rejected" && run.rejected ? "warn" : null]), "small"),
     run.error && el("p", { class: "bad" }, run.error));
 }
 
@@ -118,9 +119,8 @@ function audit(found) {
 function rejected(source, page) {
   const { count, orMore, latest } = source.rejected;
   const line = (release) => el("tr", {},
-    el("td", {}, release.noticeId ?? "no id"),
+    el("td", {}, release.noticeId ?? "no id", el("div", { class: "quiet" }, moment(release.at))),
     el("td", {}, release.reason),
-    el("td", { class: "number" }, moment(release.at)),
     el("td", { class: "number" },
       el("button", { type: "button", onclick: () => page.showRaw(release.key) }, "raw"), " ",
       page.openInAirflow(`dags/${encodeURIComponent(source.dagId)}`, "replay")));
@@ -129,7 +129,7 @@ function rejected(source, page) {
     latest.length ? el("p", { class: "quiet" },
       "To try all of them again, trigger the DAG in mode “replay rejected”; to read a range again, in mode “replay”.") : null,
     latest.length
-      ? el("table", {}, el("thead", {}, el("tr", {}, ["notice", "reason", "met", ""].map((name) => el("th", {}, name)))),
+      ? el("table", { class: "releases" }, el("thead", {}, el("tr", {}, ["notice", "reason", ""].map((name) => el("th", {}, name)))),
         el("tbody", {}, latest.map(line)))
       : el("p", { class: "quiet" }, "none"));
 }
