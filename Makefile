@@ -37,7 +37,7 @@ lint: setup
 unit: setup
 	@$(BIN)/python -m pytest --ignore=tests/browser --ignore=tests/airflow
 
-test-airflow: setup ## reruns, clears, backfills and pauses, done to a whole Airflow at work (80 s)
+test-airflow: setup ## reruns, clears, backfills and pauses, done to a whole Airflow at work (90 s)
 	@$(BIN)/python -m pytest tests/airflow
 
 test-browser: setup ## the page in Chromium before a whole Airflow (needs Debian's chromium and chromium-driver)

@@ -72,6 +72,17 @@ def test_task_at_work_marked_success_ends_and_the_next_run_goes_on(airflow):
     assert airflow.record(first)["outcome"].startswith("told to stop")
     assert airflow.record(second)["outcome"] == "item budget spent"
     assert airflow.job(LONG)["totalFetched"] > reached
+
+
+def test_task_at_work_marked_failed_stops_and_gives_its_lease_back(airflow):
+    close_gate(airflow)
+    run = airflow.trigger(LONG)
+    wait_for_gate(airflow)
+    airflow.ask("PATCH", airflow.dag(LONG, f"/dagRuns/{run}/taskInstances/sync"), {"new_state": "failed"})
+    assert airflow.ended(LONG, run) == "failed"
+    until(lambda: airflow.job(LONG)["lease"] is None, "the lease to be given back")
+    assert airflow.record(run)["outcome"].startswith("told to stop")
+    open_gate(airflow)
     airflow.pause(LONG)
 
 
