@@ -43,7 +43,7 @@ function place(source) {
     ["Watermark", source.watermark ? moment(source.watermark) : "none yet",
       age === null ? "" : `${duration(age)} old`, source.stale ? "bad" : null],
     ["Contracts stored", number(source.contracts), source.undated ? `${number(source.undated)} without a date` : ""],
-    ["Open window", window ? moment(window.from) : "none", window ? `to ${moment(window.to)}, ${window.pages} pages read` : ""],
+    ["Open window", window ? moment(window.from) : "none", window ? `to ${moment(window.to)}, ${window.pages} page${window.pages === 1 ? "" : "s"} read` : ""],
     ["Lease", lease ? (lease.expired ? "expired" : "held") : "free",
       lease ? `${lease.owner}, until ${moment(lease.expiresAt)}` : "no run is at work", lease?.expired ? "warn" : null],
   ]);
