@@ -99,7 +99,7 @@ HELD: Mapping[str, str] = {
     "contractType": r"mainProcurementCategory=",
     "submissionMethod": r"submissionMethod=|electronicSubmissionPolicy=(allowed|required)",
     "submissionPortalUrl": r"(submissionMethodDetails|atypicalToolUrl|accessDetails)=(?s:.)*(https?://|www\.)",
-    "buyerContact": r"ontactPoints?\.(name|email|telephone)=",
+    "buyerContact": r"ontactPoints?\.(name=|email=.*@|telephone=.*([1-9].*){3})",
     "documents": r"documents\.(id|url)=",
     "lots": r"tender\.lots\.id=",
     "maxLotsBidPerSupplier": r"maximumLotsBidPerSupplier=[0-9]",

@@ -6,7 +6,7 @@ import re
 from itertools import product
 from typing import TYPE_CHECKING
 
-from tender_sync.dig import objects, text
+from tender_sync.dig import identifier, objects, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -62,7 +62,7 @@ CPV_SECTOR_MAP: Mapping[str, str] = {
     "98": "Community & Personal Services",
 }
 
-_CODE = re.compile(r"([0-9]{8})(?:\s*-\s*[0-9])?")  # the digit after the hyphen checks the eight before it
+_CODE = re.compile(r"([0-9]{7,8})(?:\s*-\s*[0-9])?")  # the digit after the hyphen checks the eight before it
 _DIGITS = 8
 
 # Main code first. Contracts Finder and old-regime (CELEX) notices mark one in tender.classification; CELEX
@@ -100,7 +100,5 @@ def _is_cpv(scheme: object) -> bool:
 
 
 def _eight_digits(code: object) -> str | None:
-    if isinstance(code, int) and not isinstance(code, bool):
-        code = str(code).zfill(_DIGITS)  # a number has lost the zero of divisions 03 and 09
-    match = _CODE.fullmatch(text(code) or "")
-    return match[1] if match else None
+    match = _CODE.fullmatch(identifier(code) or "")
+    return match[1].zfill(_DIGITS) if match else None  # spreadsheets lose the zero of divisions 03 and 09

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal
 
-from tender_sync.dig import any_true, first_text, text, texts
+from tender_sync.dig import any_true, first_text, objects, text, texts
 from tender_sync.notices import DYNAMIC_MARKETS
 
 if TYPE_CHECKING:
@@ -24,17 +24,23 @@ _WITHIN_SENTENCE = r"(?:[^.]|\.(?=\S)){0,120}?"  # across "RM1557.14"
 # "A further competition … under … DPS", "awarded via framework agreement", "direct award from a framework", and any
 # that is named: "through L&Q framework", "use of the APUC framework"; not "under one framework", nor what a new one
 # will be used for ("mini competitions will be issued").
+_NAMED = rf"(?i:the )?(?=[A-Z0-9])(?:[\w&'./()-]+(?: |, (?=[A-Z]))){{1,10}}(?i:{_DPS}|{_FRAMEWORK})"
 _WAS_CALLED_OFF = re.compile(
     rf"(?i:\b(?:(?:mini|further)[- ]competition\b(?! will| may| can| shall){_WITHIN_SENTENCE}"
     r"\b(?:under|via|using|against|from|through)"
     r"|call(?:ed|ing)?[- ]off (?:under|from)|(?:direct award|awarded) (?:under|via|from|through))"
-    rf"\b{_WITHIN_SENTENCE}(?:{_DPS}|{_FRAMEWORK}))"
-    r"|\b(?i:via|through|under|using|use of) (?i:the )?(?=[A-Z0-9])(?:[\w&'./()-]+ ){1,8}"
-    rf"(?i:{_DPS}|{_FRAMEWORK})"
+    rf"\b{_WITHIN_SENTENCE}(?:{_DPS}|{_FRAMEWORK})|calling[- ]off from\b)"
+    rf"|\b(?i:via|through|under|using|use of) {_NAMED}"
+)
+# What a plan says of itself: "This will be procured via Crown Commercial Service framework RM6356", "We intend to
+# utilise the … Framework (RM6354)".
+_WILL_BE_CALLED_OFF = re.compile(
+    r"\b(?i:(?:procured|purchased|bought|awarded|called[- ]off) (?:via|through|under|using|from)"
+    rf"|(?:intend|propose|plan)(?:s|ing)? to (?:use|utilise)) {_NAMED}"
 )
 _SETS_UP = re.compile(
     r"\b(?:establish|establishing|set up|setting up|renewal of|create|creating|join) (?:an?|the|its|our) "
-    rf"(?:[\w-]+ ){{0,4}}(?:{_DPS}|{_FRAMEWORK})",
+    rf"(?:[\w-]+ ){{0,4}}(?:{_DPS}|{_FRAMEWORK})|\biteration of (?:the|its|our) {_FRAMEWORK}",
     re.IGNORECASE,
 )
 # "Care at Home Framework", "Framework for …", "Framework Agreement …"; not "Insurance for Framework Housing
@@ -46,25 +52,30 @@ _NAMES_FRAMEWORK = re.compile(
 )
 _MARKET_NOTICES = DYNAMIC_MARKETS | {"UK13"}
 _TEXTS = ("title", "description", "procurementMethodRationale")
-_NAMES = ("framework", "dynamic", "dps")
+_NAMES = ("framework", "dynamic", "dps", "calling off")
 # Cancellations list the ids of their lots, and say nothing of how they would have been bought.
 _PROCEDURE = ("procurementMethod", "procurementMethodDetails", "items", "value")
 
 
 def contract_mechanism(release: Release) -> Mechanism | None:
-    """Return the mechanism by what is published as data, else by the title or, without one of the Act, the description.
+    """Return the mechanism by what is published as data, else by the notice's own words.
 
     - `procurementMethodDetails` names a call-off: "Call-off from a dynamic purchasing system" (Contracts
       Finder), "Award under framework" (Procurement Act).
     - Dynamic market notices (UK13 to UK16) and `techniques` set one up. But the old rules know no award of a
       dynamic purchasing system, so their award notices that name one award a contract within it.
     - `relatedProcesses` leads to the framework that a contract was called off from.
+    - Awards tell of a call-off in their texts alone (4 of 266 of the Act). So do plans: pipeline notices flag a
+      framework both where one is planned and where the contract comes from one (11 of 12).
     - Contracts Finder has no field for setting one up, and Find a Tender's is left out at times beside a title
-      that names one (3 of 436 notices of the Act). Descriptions of the Act's notices are not asked.
+      that names one (3 of 436 notices of the Act). Descriptions of the Act's tenders are not asked.
 
     None where the notice describes no procurement (terminations, cancellations, changes, corrigenda).
     """
-    found = _published(release) or _called_off_from(release) or _named(release) or _set_up_by(release)
+    published = _published(release)
+    if published is None or (release.stage == "PLANNING" and _only_flagged(release)):
+        published = _called_off_from(release) or published
+    found = published or _named(release) or _set_up_by(release)
     if found == "dps" and release.regime == "CELEX" and release.stage == "AWARD":
         return "call_off_dps"
     described = any(tender.get(field) for tender in release.tenders for field in _PROCEDURE)
@@ -91,17 +102,23 @@ def _uses(release: Release, technique: str) -> bool:
     return any(any_true(parts, "techniques", f"has{technique}") for parts in (release.tenders, release.lots))
 
 
+def _only_flagged(release: Release) -> bool:
+    """Tell whether nothing is said of a framework but that one is used: one that is set up is named, or described."""
+    described = objects(release.tenders, "techniques", "frameworkAgreement")
+    return _uses(release, "FrameworkAgreement") and not described and _named(release) is None
+
+
 def _called_off_from(release: Release) -> Mechanism | None:
-    """Return the call-off that an award notice tells of in its texts, or as the reason for not calling for bids."""
-    if release.notice_type or release.stage != "AWARD":
-        return None
-    found = _told(release, _WAS_CALLED_OFF)
+    """Return the call-off that an award or a plan tells of: an award also as the reason for not calling for bids."""
+    pattern = {"AWARD": _WAS_CALLED_OFF, "PLANNING": _WILL_BE_CALLED_OFF}.get(release.stage)
+    found = _told(release, pattern) if pattern else None
     return None if found is None else "call_off_dps" if _IS_DPS.search(found) else "call_off_framework"
 
 
 def _set_up_by(release: Release) -> Mechanism | None:
-    """Return what a description says is being set up."""
-    found = None if release.notice_type else _told(release, _SETS_UP)
+    """Return what a description says is being set up; of the Act's notices only plans have no field for it."""
+    asked = not release.notice_type or release.stage == "PLANNING"
+    found = _told(release, _SETS_UP) if asked else None
     return None if found is None else "dps" if _IS_DPS.search(found) else "framework"
 
 

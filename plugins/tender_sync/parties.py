@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from tender_sync.dig import first_text, identifier, line, objects, text, texts
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 UNKNOWN_BUYER = "Unknown"
 # Who buys, by role: the last two only where no party is called the buyer (none of 1,651 Find a Tender releases).
 _BUYING = ("buyer", "procuringentity", "centralpurchasingbody")
+
+_EMAIL = re.compile(r"[^\s<>@,;:()]+@(?:[\w-]+\.)+[\w-]+")
+_NO_NUMBER = re.compile(r"(?:\+44)?[\D0]*")  # "0", "+44 0", "00000000000", "REDACTED"
 
 
 class BuyerContact(TypedDict):
@@ -53,8 +57,11 @@ class Buyer(NamedTuple):
     def contact(self) -> BuyerContact | None:
         """The contact point, the first that says anything; None when none does."""
         for point in (*objects(self.party, "contactPoint"), *objects(self.party, "additionalContactPoints")):
+            email, telephone = _EMAIL.search(text(point.get("email")) or ""), line(point.get("telephone")) or ""
             found = BuyerContact(
-                name=line(point.get("name")), email=text(point.get("email")), telephone=line(point.get("telephone"))
+                name=line(point.get("name")),
+                email=email[0] if email else None,
+                telephone=None if _NO_NUMBER.fullmatch(telephone) else telephone,
             )
             if any(found.values()):
                 return found
@@ -73,6 +80,8 @@ def buyer_of(release: Release) -> Buyer:
         party = next((found for found in candidates if _id(found) or _name(found)), next(iter(candidates), {}))
         return Buyer(_id(party), _name(party), party)
     party = _same_organisation(named, [*candidates, *release.parties])
+    if not party and not _name(named) and len(candidates) == 1:
+        party = candidates[0]  # `buyer` is but an id, of no party: the one that has the role is meant
     return Buyer(_id(named) or _id(party), _name(named) or _name(party), party)
 
 
@@ -101,8 +110,9 @@ def parties_with_role(release: Release, role: str) -> list[dict[str, Any]]:
 
 def _same_organisation(named: dict[str, Any], candidates: list[dict[str, Any]]) -> dict[str, Any]:
     for key in (_id, _name):
-        if key(named):
-            return next((party for party in candidates if key(party) == key(named)), {})
+        for party in candidates if key(named) else ():
+            if key(party) == key(named):
+                return party
     return {}
 
 

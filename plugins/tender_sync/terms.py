@@ -6,6 +6,7 @@ import re
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from tender_sync.dates import parse_date
 from tender_sync.dig import any_true, first_text, line, objects, text, texts, walk, word
 from tender_sync.links import address_within
 from tender_sync.lots import has_renewal
@@ -105,7 +106,7 @@ def suitable_for(release: Release, whom: Literal["sme", "vcse"]) -> bool | None:
 def renewal(release: Release) -> Renewal:
     """Return what contracts, awards or lots say of renewal, the first of these that says anything.
 
-    A period that may be extended (`maxExtentDate`) can be renewed.
+    A period that may be extended (a `maxExtentDate` after its end) can be renewed.
     """
     for parts, period in (
         (release.standing_contracts, "period"),
@@ -113,12 +114,17 @@ def renewal(release: Release) -> Renewal:
         (release.lots, "contractPeriod"),
         (release.tenders, "contractPeriod"),
     ):
-        extends = bool(texts(parts, period, "maxExtentDate"))
+        extends = any(map(_extends, objects(parts, period)))
         flags = {has_renewal(part) for part in parts}
         possible = True if extends or True in flags else False if False in flags else None
         if possible is not None:
             return Renewal(possible, first_text(parts, ("renewal", "description")))
     return Renewal(None, None)
+
+
+def _extends(period: Mapping[str, Any]) -> bool:
+    end, furthest = (parse_date(period.get(key), end_of_day=True) for key in ("endDate", "maxExtentDate"))
+    return furthest is not None and (end is None or furthest > end)
 
 
 def geographic_scope(release: Release) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -20,6 +19,10 @@ Basis = Literal["net", "gross"]
 _FIELDS: Mapping[Basis, str] = {"net": "amount", "gross": "amountGross"}
 _NO_LOT = frozenset({""})
 _CURRENCY = re.compile(r"[A-Z]{3}")
+# Forms that demand a figure get 0, a penny or a pound where none is known (23 of 641 notices state no more).
+_FILLED_IN = 1
+# Nothing bought in the United Kingdom costs a trillion: a row of nines.
+_TOO_MUCH = 1e12
 
 
 class Worth(NamedTuple):
@@ -83,20 +86,20 @@ def worth(release: Release) -> Worth:
       framework may each be given the same money, and notices do not tell the two apart.
     - Amounts of one currency only, pounds before others (a lot in AED stands beside a tender in GBP), and of
       one basis only: the one that more of them state, when equal the one more of the lots state, then net.
-    - Positive amounts go first: 0 is mostly put in for "not said", and is kept only where nothing else is
-      stated anywhere. Negative and infinite amounts are no amounts.
+    - Amounts above 1 go first: 0, a penny or a pound is mostly put in for "not said", and is kept only where nothing
+      else is stated anywhere. Negative amounts and those of a trillion or more are no amounts.
     """
     preferred = _more_frequent(objects(release.lots, "value"))
-    for usable in (_positive, _not_negative):
+    for usable in (_meant, _any):
         for place in _places(release):
             chosen = _choose(place.values, usable, preferred)
             if chosen:
-                floor = _choose(place.floor, _not_negative, chosen.basis)
+                floor = _choose(place.floor, _any, chosen.basis)
                 low, high = _largest_of_each_lot(chosen.amounts), _total([a.amount for a in chosen.amounts])
                 if floor and floor[1:] == chosen[1:]:
                     low = min(low, *(each.amount for each in floor.amounts))
                 return Worth(min(low, high), high, chosen.currency, chosen.basis)
-    floor = _choose(next(_places(release)).floor, _not_negative, preferred)
+    floor = _choose(next(_places(release)).floor, _any, preferred)
     return Worth(floor.amounts[0].amount, None, floor.currency, floor.basis) if floor else NOTHING_STATED
 
 
@@ -106,7 +109,7 @@ def award_value(release: Release, stated: Worth) -> float | None:
     Only amounts in its currency and on its basis are added up. Members of dynamic markets are given nothing.
     """
     places = (release.contract_awards, release.standing_contracts)
-    for usable in (_positive, _not_negative):
+    for usable in (_meant, _any):
         for place in places:
             amounts = [
                 amount
@@ -204,22 +207,21 @@ def _largest_of_each_lot(amounts: list[_Amount]) -> float:
 
 
 def _total(amounts: list[float]) -> float:
-    """Return the sum, cleared of the dust of adding floats; the largest amount where the sum has no finite float."""
-    largest, total = max(amounts), sum(amounts)
-    return max(largest, round(total, 2)) if math.isfinite(total) else largest
+    """Return the sum, cleared of the dust of adding floats."""
+    return max(*amounts, round(sum(amounts), 2))
 
 
-def _positive(amount: float) -> bool:
-    return amount > 0
+def _meant(amount: float) -> bool:
+    return amount > _FILLED_IN
 
 
-def _not_negative(amount: float) -> bool:
-    return amount >= 0
+def _any(_amount: float) -> bool:
+    return True
 
 
 def _amount(value: object) -> float | None:
     amount = number(value)
-    return amount if amount is not None and amount >= 0 else None
+    return amount if amount is not None and 0 <= amount < _TOO_MUCH else None
 
 
 def _currency(value: object) -> str | None:

@@ -107,7 +107,9 @@ def test_what_has_no_identity_is_rejected_with_the_reason(release, reason):
         map_ocds_to_contract(release, "FIND_A_TENDER")
 
 
-@pytest.mark.parametrize(("given", "kept"), [(" a-1 ", "a-1"), (7, "7"), (2**70, str(2**70)), (0, "0")])
+@pytest.mark.parametrize(
+    ("given", "kept"), [(" a-1 ", "a-1"), ("a&amp;b", "a&amp;b"), (7, "7"), (2**70, str(2**70)), (0, "0")]
+)
 def test_ids(given, kept):
     assert fts(id=given)["noticeId"] == kept
 
@@ -135,6 +137,9 @@ def test_titles_and_descriptions():
     contract = fts(tender={"title": " New\r\n  roof ", "description": " Line one.\nLine two. "})
     assert contract["title"] == "New roof"
     assert contract["description"] == "Line one.\nLine two."
+    assert fts(tender={"title": "A &amp; B&apos;s&#160;roof<br/>"})["title"] == "A & B's roof"
+    pasted = "One.<br />Two &lt;3 &amp;amp; R&D;<b>"
+    assert fts(tender={"description": pasted})["description"] == "One.\nTwo <3 &amp; R&D;<b>"
     assert fts(title="Release", tender={"title": " "})["title"] == "Release"
     assert fts(awards=[{"title": None}, {"title": "Award"}])["title"] == "Award"
     assert fts(contracts=[{"title": "Contract"}])["title"] == "Contract"

@@ -118,8 +118,59 @@ CASES = {
         release(description="Further competition under the framework will follow", **DESCRIBED),
         "standard",
     ),
-    "the Act's descriptions are not asked": (
-        release("award", notice_type="UK7", description="Awarded via framework agreement RM1", **DESCRIBED),
+    "the Act, an award that tells of it": (
+        release("award", "UK7", description="Traffic counters via RM1234 CCS Traffic Framework", **DESCRIBED),
+        "call_off_framework",
+    ),
+    "the Act, called off from one that is not called a framework": (
+        release("award", "UK7", description="Calling off from C1234 Research Panel.", **DESCRIBED),
+        "call_off_framework",
+    ),
+    "the Act, an award whose reason tells of it": (
+        release("award", "UK7", procurementMethodRationale="Available on direct call off from NHS Framework"),
+        "call_off_framework",
+    ),
+    "the Act, an award that sets one up": (
+        release("award", "UK7", description="Call-offs under the Kit Framework follow its terms", **FLAG),
+        "framework",
+    ),
+    "the Act, a pipeline whose flag means where it comes from": (
+        release("planning", "UK1", description="This will be procured via Crown Service framework RM1.", **FLAG),
+        "call_off_framework",
+    ),
+    "the Act, a pipeline with a flag": (release("planning", "UK1", description="Cleaning", **FLAG), "framework"),
+    "the Act, a plan for one that works will be procured through": (
+        release("planning", "UK2", title="Works Framework", description="Procured via the Works Framework", **FLAG),
+        "framework",
+    ),
+    "the Act, a plan for one that is described": (
+        release(
+            "planning",
+            "UK3",
+            description="To be awarded under the Works Framework",
+            techniques={"hasFrameworkAgreement": True, "frameworkAgreement": {"method": "withReopeningCompetition"}},
+        ),
+        "framework",
+    ),
+    "the Act, a plan to use one": (
+        release(
+            "planning",
+            "UK2",
+            description="We intend to utilise the Crown Courier, Storage and Special Solutions Framework (RM1), Lot 3c",
+            **DESCRIBED,
+        ),
+        "call_off_framework",
+    ),
+    "the Act, a plan for the next one": (
+        release("planning", "UK2", description="to assist in a new iteration of the framework.", **DESCRIBED),
+        "framework",
+    ),
+    "the Act, a plan that is aligned to one of another kind": (
+        release("planning", "UK2", description="aligned to the Council's Skills Framework", **DESCRIBED),
+        "standard",
+    ),
+    "the Act, descriptions of tenders are not asked": (
+        release(notice_type="UK4", description="Awarded via the National Homes Framework", **DESCRIBED),
         "standard",
     ),
     "a cancellation, with the ids of its lots": (

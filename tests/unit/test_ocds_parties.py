@@ -33,6 +33,16 @@ def buyer(**party):
             {"name": None, "email": "jo@example.org", "telephone": None},
         ),
         ({"contactPoint": {"name": " ", "email": None}}, None),
+        (
+            {"contactPoint": {"email": "mailto:jo.b@example.org.", "telephone": "+44 0"}},
+            {"name": None, "email": "jo.b@example.org", "telephone": None},
+        ),
+        (
+            {"contactPoint": {"name": "Jo", "email": "Jo <jo@example.org>; al@example.org", "telephone": "00000000"}},
+            {"name": "Jo", "email": "jo@example.org", "telephone": None},
+        ),
+        ({"contactPoint": {"email": "REDACTED", "telephone": "REDACTED"}}, None),
+        ({"contactPoint": {"telephone": "+44 20"}}, {"name": None, "email": None, "telephone": "+44 20"}),
         ({"contactPoint": "jo@example.org"}, None),
         ({}, None),
     ],
@@ -66,6 +76,26 @@ def test_website(details, website):
 )
 def test_buyer_is_who_buys_for_others_only_where_nobody_is_called_the_buyer(roles, name):
     assert buyer_of(Release({"parties": [{"name": role, "roles": [role]} for role in roles]})).name == name
+
+
+@pytest.mark.parametrize(
+    ("named", "name", "region"),
+    [
+        ({"id": "X", "name": "Town"}, "Town", "UKE42"),
+        ({"id": "X"}, "Town", "UKE42"),
+        ({"id": "X", "name": "Other"}, "Other", None),
+    ],
+    ids=["known by its name", "of no name", "somebody else"],
+)
+def test_buyer_whose_id_no_party_has(named, name, region):
+    party = {"id": "B", "name": "Town", "roles": ["buyer"], "address": {"region": "UKE42"}}
+    found = buyer_of(Release({"buyer": named, "parties": [party, {"id": "S", "name": "Works", "roles": ["supplier"]}]}))
+    assert (found.id, found.name, found.region) == ("X", name, region)
+
+
+def test_buyer_whose_id_no_party_has_is_left_open_where_several_buy():
+    parties = [{"id": name, "name": name, "roles": ["buyer"]} for name in ("One", "Two")]
+    assert buyer_of(Release({"buyer": {"id": "X"}, "parties": parties})).name is None
 
 
 def supplier(key, name=None):

@@ -120,8 +120,14 @@ CASES = {
     "pennies stay": (tender(value=net(0.01)), 0.01, 0.01, "GBP", "net"),
     "a number as text": (tender(value=net(" 1,250,000.50 ")), 1250000.5, 1250000.5, "GBP", "net"),
     "a value in a list": (tender(value=[net(3)]), 3, 3, "GBP", "net"),
-    "an amount wide of 64 bits": (tender(value=net(10**30)), 1e30, 1e30, "GBP", "net"),
-    "amounts whose sum no float holds": (awards(net(1e308), net(1.5e308)), 1.5e308, 1.5e308, "GBP", "net"),
+    "a penny, or a pound, is no worth beside another": (
+        tender(value=net(0.01), lots=[{"value": net(1)}]) | awards(net(500)),
+        500,
+        500,
+        "GBP",
+        "net",
+    ),
+    "nearly a trillion": (tender(value=net(999_999_999_999)), 999_999_999_999, 999_999_999_999, "GBP", "net"),
     "less than a penny": (tender(value=net(0.004)), 0.004, 0.004, "GBP", "net"),
     "pounds and pence add up": (awards(net(0.1), net(0.2)), 0.2, 0.3, "GBP", "net"),
 }
@@ -172,7 +178,24 @@ def test_worth(given, low, high, currency, basis):
 
 @pytest.mark.parametrize(
     "amount",
-    [-5, -0.01, math.inf, -math.inf, math.nan, "Infinity", "NaN", "ten", "1e9", "1,2", "", True, None, [], {}, 10**400],
+    [
+        -5,
+        -0.01,
+        math.inf,
+        -math.inf,
+        math.nan,
+        "Infinity",
+        "NaN",
+        "ten",
+        "1e9",
+        "1,2",
+        "",
+        True,
+        None,
+        [],
+        1e12,
+        10**400,
+    ],
     ids=str,
 )
 def test_no_amounts(amount):
@@ -200,6 +223,8 @@ def test_minus_zero_is_zero():
         (awards(net(0.1), net(0.2)), 0.3),
         (awards(net(0), net(30)), 30),
         (awards(net(0)), 0),
+        (awards(net(0.01), net(30)), 30),
+        (awards(net(0.01)), 0.01),
         (tender(value=net(99)) | awards(net(30)), 30),
         (contracts(net(10), net(5)), 15),
         (awards(net(10)) | contracts(net(11)), 10),
