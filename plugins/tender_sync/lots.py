@@ -30,7 +30,7 @@ class AwardCriterion(TypedDict):
 
 
 class MappedLot(TypedDict):
-    """One lot. `value` is on the basis the contract's `valueBasis` names, in the lot's own `currency`."""
+    """One lot. `value` is on the basis the contract's `valueBasis` names, in `currency`, mostly the contract's."""
 
     lotId: str | None
     title: str | None
@@ -50,10 +50,16 @@ class MappedLot(TypedDict):
 def lots_of(release: Release, stated: Worth) -> list[MappedLot]:
     """Return the lots of the tender; award notices name little more of them than id and status.
 
-    143 of 153 old-regime award notices call lots cancelled that they award: those are complete.
+    143 of 153 old-regime award notices call lots cancelled that they award: those are complete. Lots that come to the
+    very amount of the tender, in another currency, are in the tender's: all 8 notices with two currencies name AED,
+    the first of an alphabetical list, beside the same number of pounds.
     """
     policy = first_text(release.tenders, ("submissionTerms", "variantPolicy"))
     lots = [_map(lot, stated, policy) for lot in release.lots]
+    amounts = [lot["value"] for lot in lots if lot["value"] is not None]
+    for lot in lots:
+        if lot["value"] is not None and stated.high in {lot["value"], round(sum(amounts), 2)}:
+            lot["currency"] = stated.currency
     awards = release.contract_awards
     awarded = {identifier(lot) for lot in walk(awards, "relatedLots")}
     for lot in lots if awards else []:

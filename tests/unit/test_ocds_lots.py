@@ -72,6 +72,17 @@ def test_a_lot_of_the_act():
     }
 
 
+@pytest.mark.parametrize(
+    ("amounts", "currency"),
+    [([300], "GBP"), ([300, 300], "GBP"), ([100, 200], "GBP"), ([100, 100], "AED"), ([None, 300], "GBP")],
+    ids=["the tender's", "the tender's for each", "the tender's together", "others", "the tender's beside none"],
+)
+def test_a_lot_of_the_amount_of_the_tender_is_in_its_currency(amounts, currency):
+    given = [{"value": {"amount": amount, "currency": "AED"}} for amount in amounts]
+    found = [lot for lot in lots(*given, value={"amount": 300, "currency": "GBP"}) if lot["value"] is not None]
+    assert {lot["currency"] for lot in found} == {currency}
+
+
 def test_a_lot_of_an_award_notice_has_little_and_every_field():
     assert lot(id=7, status="complete", description=None) == {**EMPTY, "lotId": "7", "status": "complete"}
 
