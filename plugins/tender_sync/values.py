@@ -37,10 +37,15 @@ class Worth(NamedTuple):
     basis: Basis | None
 
     def of(self, part: Mapping[str, Any]) -> Worth:
-        """Return what a part of it (a lot) says it is worth on the same basis, in the part's own currency."""
+        """Return what a part of it (a lot) says it is worth on the same basis, in the part's own currency.
+
+        A part of something is not worth nothing: 4 lots of 0 stand beside a tender of 8,000,000.
+        """
         field = _FIELDS[self.basis] if self.basis else ""
+        usable = _meant if self.high is not None and _meant(self.high) else _any
         stated = ((_amount(value.get(field)), _currency(value.get("currency"))) for value in objects(part, "value"))
-        return next((Worth(a, a, currency, self.basis) for a, currency in stated if a is not None), NOTHING_STATED)
+        found = (Worth(a, a, currency, self.basis) for a, currency in stated if a is not None and usable(a))
+        return next(found, NOTHING_STATED)
 
 
 NOTHING_STATED = Worth(None, None, None, None)

@@ -73,6 +73,16 @@ def test_a_lot_of_the_act():
 
 
 @pytest.mark.parametrize(
+    ("tender", "amounts", "values"),
+    [(300, [0, 0.01, 1], [None] * 3), (300, [0, 300], [None, 300]), (None, [0, 300], [None, 300]), (0, [0, 0], [0, 0])],
+)
+def test_a_lot_filled_in_with_nothing_says_nothing_beside_other_amounts(tender, amounts, values):
+    given = [{"value": {"amount": amount, "currency": "GBP"}} for amount in amounts]
+    found = lots(*given, value={"amount": tender, "currency": "GBP"})
+    assert [(lot["value"], lot["currency"]) for lot in found] == [(v, None if v is None else "GBP") for v in values]
+
+
+@pytest.mark.parametrize(
     ("amounts", "currency"),
     [([300], "GBP"), ([300, 300], "GBP"), ([100, 200], "GBP"), ([100, 100], "AED"), ([None, 300], "GBP")],
     ids=["the tender's", "the tender's for each", "the tender's together", "others", "the tender's beside none"],
