@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tender_sync.dig import any_true, first_text, objects, text, texts
 from tender_sync.notices import DYNAMIC_MARKETS
+from tender_sync.parties import awarded_suppliers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,15 +66,15 @@ def contract_mechanism(release: Release) -> Mechanism | None:
     - Dynamic market notices (UK13 to UK16) and `techniques` set one up. But the old rules know no award of a
       dynamic purchasing system, so their award notices that name one award a contract within it.
     - `relatedProcesses` leads to the framework that a contract was called off from.
-    - Awards tell of a call-off in their texts alone (4 of 266 of the Act). So do plans: pipeline notices flag a
-      framework both where one is planned and where the contract comes from one (11 of 12).
+    - Awards tell of a call-off in their texts alone (4 of 266 of the Act), and so do plans. Some of either flag a
+      framework where the contract comes from one (11 of 12 pipeline notices, 2 of 13 awards).
     - Contracts Finder has no field for setting one up, and Find a Tender's is left out at times beside a title
       that names one (3 of 436 notices of the Act). Descriptions of the Act's tenders are not asked.
 
     None where the notice describes no procurement (terminations, cancellations, changes, corrigenda).
     """
     published = _published(release)
-    if published is None or (release.stage == "PLANNING" and _only_flagged(release)):
+    if published is None or _only_flagged(release):
         published = _called_off_from(release) or published
     found = published or _named(release) or _set_up_by(release)
     if found == "dps" and release.regime == "CELEX" and release.stage == "AWARD":
@@ -103,9 +104,12 @@ def _uses(release: Release, technique: str) -> bool:
 
 
 def _only_flagged(release: Release) -> bool:
-    """Tell whether nothing is said of a framework but that one is used: one that is set up is named, or described."""
-    described = objects(release.tenders, "techniques", "frameworkAgreement")
-    return _uses(release, "FrameworkAgreement") and not described and _named(release) is None
+    """Tell whether nothing is said of a framework but that one is used.
+
+    One that is set up is described, named by the title, or given to several suppliers.
+    """
+    described = objects(release.tenders, "techniques", "frameworkAgreement") or _named(release)
+    return _uses(release, "FrameworkAgreement") and not described and len(awarded_suppliers(release)) <= 1
 
 
 def _called_off_from(release: Release) -> Mechanism | None:

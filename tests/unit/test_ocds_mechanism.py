@@ -130,8 +130,24 @@ CASES = {
         release("award", "UK7", procurementMethodRationale="Available on direct call off from NHS Framework"),
         "call_off_framework",
     ),
-    "the Act, an award that sets one up": (
-        release("award", "UK7", description="Call-offs under the Kit Framework follow its terms", **FLAG),
+    "an award that sets one up for several": (
+        {
+            **release("award", description="Call-offs under the Kit Framework follow its terms", **FLAG),
+            "awards": [{"suppliers": [{"id": "1", "name": "One"}, {"id": "2", "name": "Two"}]}],
+        },
+        "framework",
+    ),
+    "an award that sets one up": (release("award", description="Award to one supplier", **FLAG), "framework"),
+    "old rules, a purchase via one that is flagged": (
+        award("Power tools", procurementMethodRationale="Purchase via NHS Supply Framework", **FLAG, **OLD),
+        "call_off_framework",
+    ),
+    "old rules, a competition within a DPS that is flagged as a framework": (
+        award("Catering", "The Trust has awarded a further competition through the 879 Support DPS", **FLAG, **OLD),
+        "call_off_dps",
+    ),
+    "a tender with a flag does not call off yet": (
+        release(description="Awarded via the National Homes Framework", **FLAG),
         "framework",
     ),
     "the Act, a pipeline whose flag means where it comes from": (
