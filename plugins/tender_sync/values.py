@@ -19,7 +19,7 @@ Basis = Literal["net", "gross"]
 _FIELDS: Mapping[Basis, str] = {"net": "amount", "gross": "amountGross"}
 _NO_LOT = frozenset({""})
 _CURRENCY = re.compile(r"[A-Z]{3}")
-# Forms that demand a figure get 0, a penny or a pound where none is known (23 of 641 notices state no more).
+# Forms that demand a figure get 0, a penny or a pound where none is known (22 of 641 notices state no more).
 _FILLED_IN = 1
 # Nothing bought in the United Kingdom costs a trillion: a row of nines.
 _TOO_MUCH = 1e12
