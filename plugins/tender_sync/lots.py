@@ -18,7 +18,8 @@ _DAY = 24 * 60 * 60
 _CENTURY = 36_525  # in days; what is said to last longer is a slip of the pen
 # Weights that are an order of importance ("order", a code of Find a Tender's) weigh nothing by themselves.
 _NO_WEIGHT = frozenset({"order"})
-_WEIGHT = re.compile(r"(?:weight(?:ing)?:?\s*)?([0-9]{1,3}(?:\.[0-9]+)?)\s*(?:$|%)", re.IGNORECASE)
+_SHARE = r"([0-9]{1,3}(?:\.[0-9]+)?)"
+_WEIGHT = re.compile(rf"(?:weight(?:ing)?:?\s*)?{_SHARE}\s*(?:$|%)|[^0-9%]+\b{_SHARE}\s*%$", re.IGNORECASE)
 
 
 class AwardCriterion(TypedDict):
@@ -125,10 +126,10 @@ def _criterion(criterion: Mapping[str, Any]) -> AwardCriterion:
 
 
 def _weight(criterion: Mapping[str, Any]) -> float | None:
-    """Return the weight: in `numbers` (Procurement Act) or as the description ("30", "80%"; old rules)."""
+    """Return the weight: in `numbers` (Procurement Act) or as the description ("30", "80%", "Cost 90%")."""
     weights = [
         number(each.get("number")) for each in objects(criterion, "numbers") if word(each, "weight") not in _NO_WEIGHT
     ]
     found = next((weight for weight in weights if weight is not None and weight >= 0), None)
     written = _WEIGHT.match(text(criterion.get("description")) or "")
-    return float(written[1]) if found is None and written else found
+    return float(written[1] or written[2]) if found is None and written else found
