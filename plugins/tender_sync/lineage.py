@@ -25,6 +25,7 @@ from tender_sync.buyers import name_key
 from tender_sync.dig import identifier, text
 from tender_sync.notices import tags
 from tender_sync.ocds import notice_guid
+from tender_sync.parties import UNKNOWN_BUYER
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
@@ -89,6 +90,17 @@ class Standing(TypedDict):
     deadlineDate: datetime | None
 
 
+# What stands for a field that a contract of the pipeline's first version lacks: `noticeType` in all of them.
+_LACKING: Mapping[str, Any] = {
+    "ocid": None,
+    "buyerOrg": None,
+    "buyerName": UNKNOWN_BUYER,
+    "stage": Lane.TENDER.name,
+    "noticeType": None,
+    "publishedDate": None,
+    "deadlineDate": None,
+    "rawData": {},
+}
 _NO_AWARDS = (None,)
 _TAKE_BIDS = frozenset({Lane.PLANNING, Lane.TENDER})  # a call for competition may be a prior information notice
 _STEPS: Mapping[str | None, Step] = {"UK5": Step.INTENDED, "UK6": Step.AWARDED}
@@ -146,7 +158,8 @@ def lineage(contracts: Iterable[Mapping[str, Any]]) -> dict[str, Standing]:
 
 def keys_of(source: str, contract: Mapping[str, Any]) -> set[tuple[str, str]]:
     """Return what finds the rest of a contract's family: `("ocid", …)`, and `("guid", …)`, with which ids begin."""
-    keys = {("ocid", contract["ocid"])} if contract["ocid"] else set()
+    ocid = contract.get("ocid")  # contracts of the first version may lack any field
+    keys = {("ocid", ocid)} if ocid else set()
     guid = _guid(source, contract["noticeId"])
     return keys | {("guid", f"{guid}-")} if guid else keys
 
@@ -329,6 +342,7 @@ def _grouped(keyed: Iterable[tuple[Hashable, Notice]]) -> Iterable[list[Notice]]
 
 
 def _notice(contract: Mapping[str, Any]) -> Notice:
+    contract = {**contract, **{name: value for name, value in _LACKING.items() if contract.get(name) is None}}
     raw, notice_id = contract["rawData"], contract["noticeId"]
     guid = _guid(contract["source"], notice_id)
     found_tags = tags(raw)

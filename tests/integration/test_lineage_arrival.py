@@ -21,6 +21,12 @@ from tests.unit.test_lineage import histories as drawn_histories
 from tests.unit.test_ocds_notices import FILES, releases_of
 from tools.ocds_server import generate
 
+# The fields of the pipeline's first version.
+FIRST_VERSION = (
+    *("ocid", "noticeId", "source", "sourceUrl", "title", "description", "status", "stage", "buyerName", "buyerOrg"),
+    *("buyerRegion", "cpvCodes", "sector", "valueMin", "valueMax", "currency", "publishedDate", "deadlineDate"),
+    "rawData",
+)
 LIVE = {"isLatest": True, "status": "OPEN"}
 
 
@@ -166,6 +172,19 @@ def test_contract_stored_before_there_was_a_lineage_gets_one_with_its_family(wri
     world_db.contracts.update_many({}, {"$unset": {"isLatest": 1, "supersededBy": 1}})
     commit(writer, histories.contract("b", "UK4 update", 1))
     assert standing(world_db) == {"a": "b", "b": None}
+
+
+@pytest.mark.parametrize("kept", [FIRST_VERSION, ("source", "noticeId", "ocid")])
+@pytest.mark.parametrize("kinds", [("UK4", "UK4 update"), ("UK4", "UK4"), ("UK6", "UK7")])
+def test_contract_of_the_first_version_is_no_obstacle_to_its_family(writer, world_db, kept, kinds):
+    first, second = (
+        histories.contract(name, kind, day) for day, (name, kind) in enumerate(zip("ab", kinds, strict=True))
+    )
+    world_db.contracts.insert_one({name: first[name] for name in kept})
+    commit(writer, second)
+    assert standing(world_db).keys() == {"a", "b"}
+    commit(writer, first, second)
+    assert standings(world_db) == lineage([first, second])
 
 
 def test_live_list_and_the_search_for_a_family_use_indexes(writer, world_db):
