@@ -35,6 +35,9 @@ CLIENT_DEFAULTS = {
     "serverSelectionTimeoutMS": 5_000,
     "connectTimeoutMS": 10_000,
     "socketTimeoutMS": 120_000,
+    # A transaction's commit takes it from the client and not from the database: a page acknowledged by one node alone
+    # is gone after a failover, while the run goes on behind it.
+    "w": "majority",
 }
 # For the page in the UI: a few people at once, who would rather be told than wait.
 KEPT_DEFAULTS = CLIENT_DEFAULTS | {

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from pymongo import MongoClient
+from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from tender_sync.errors import FixSetup
 from tender_sync.mongo import CLIENT_DEFAULTS, database
@@ -92,6 +93,28 @@ def test_client_is_small_and_impatient_unless_the_connection_says_otherwise(mong
     with database(mongo_connection):
         pass
     assert (seen[1]["maxPoolSize"], seen[1]["serverSelectionTimeoutMS"]) == (1, 900)
+
+
+def test_transactions_are_committed_by_the_majority(mongo_connection, monkeypatch):
+    """Without being told, a replica set with an arbiter lets the primary alone acknowledge them."""
+    sent: list[Any] = []
+
+    class Remember(CommandListener):
+        def started(self, event: CommandStartedEvent) -> None:
+            if event.command_name == "commitTransaction":
+                sent.append(event.command.get("writeConcern"))
+
+        def succeeded(self, event: CommandSucceededEvent) -> None:
+            """Not looked at."""
+
+        def failed(self, event: CommandFailedEvent) -> None:
+            """Not looked at."""
+
+    monkeypatch.setitem(CLIENT_DEFAULTS, "event_listeners", [Remember()])
+    with database(mongo_connection) as db, db.client.start_session() as session:
+        db.syncTurns.insert_one({"_id": "contracts"})
+        session.with_transaction(lambda session: db.syncTurns.delete_many({}, session=session))
+    assert sent == [{"w": "majority"}]
 
 
 def test_client_is_closed_with_the_block(mongo_connection):
