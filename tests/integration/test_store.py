@@ -153,6 +153,21 @@ def test_recount_corrects_wrong_counts_only(writer, world_db):
     assert Buyers(world_db, writer.clock).recount_buyers() == 0
 
 
+def test_buyers_are_recounted_from_the_index_alone(writer, world_db, monkeypatch):
+    writer.commit(*(release(str(number), date=PUBLISHED) for number in range(20)))
+    asked: list[dict[str, Any]] = []
+    aggregate = Collection.aggregate
+
+    def remembered(self: Any, pipeline: Any, **options: Any) -> Any:
+        asked.append({"aggregate": self.name, "pipeline": pipeline, "cursor": {}, **options})
+        return aggregate(self, pipeline, **options)
+
+    monkeypatch.setattr(Collection, "aggregate", remembered)
+    Buyers(world_db, writer.clock).recount_buyers()
+    explained = world_db.command("explain", asked[0], verbosity="executionStats")
+    assert explained["executionStats"]["totalDocsExamined"] == 0
+
+
 def test_rejected_release_is_kept_once(writer, world_db):
     for _ in range(2):
         writer.commit(rejections=[Rejection({"title": "no id"}, "no identity"), Rejection(b"{broken", "undecodable")])
