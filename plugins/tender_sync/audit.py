@@ -94,6 +94,7 @@ def audit(
     job = read_job(db, source)
     if job is None:
         raise SkipRun(f"{source.title} has never run: there is nothing to audit")
+    asked = window is not None
     window = window or _due(db, source, job, clock)
     audits = db["syncAudits"]
     with out_of_turn(source, jobs, patience, job.backfill_start, AUDIT):
@@ -102,6 +103,7 @@ def audit(
             "runId": jobs.run_id,
             "from": window.start,
             "to": window.end,
+            "asked": asked,
             "repair": repair,
             "startedAt": clock.now(),
             "endedAt": None,
@@ -154,7 +156,9 @@ def _due(db: Database[dict[str, Any]], source: Source, job: SyncJob, clock: Cloc
         raise SkipRun(f"{source.title} is still backfilling: its audits begin when its history is in")
     end = whole_second(job.place.watermark - source.look_back)
     start = clock.now() - USUAL_RANGE
-    before = db["syncAudits"].find_one({"source": source.name}, sort=[("startedAt", -1)])
+    # One of a range that somebody asked for says nothing of what is due: with a range of years, the week never came.
+    due = {"source": source.name, "asked": {"$ne": True}}
+    before = db["syncAudits"].find_one(due, sort=[("startedAt", -1)])
     if before and before["outcome"] != "done":
         start = min(start, before["reached"])
     start = max(whole_second(start), job.backfill_start)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from airflow.sdk.observability import stats
 
+from tender_sync.audit import USUAL_RANGE
 from tender_sync.errors import FixSetup, RejectedRelease, SkipRun, StopRun, TellSomebody
 from tender_sync.freshness import check_freshness
 from tender_sync.sync import audit_source, run_source
@@ -215,6 +216,18 @@ def test_audit_cut_short_is_gone_on_with(run, audit, at_work):
     now = at_work.clock.now()
     at_work.db.syncAudits.insert_one({"source": at_work.source.name, "startedAt": now, "endedAt": now, **cut})
     assert f"{audit()['from']:%Y-%m-%dT%H:%M:%SZ}" == started
+
+
+def test_audit_of_a_range_asked_for_changes_nothing_of_what_is_due(run, audit, at_work):
+    at_work.pass_time(days=20)
+    run()
+    cut = audit(window_from=f"{at_work.start:%Y-%m-%d}", window_to=f"{DAY.end:%Y-%m-%d}", time_budget_minutes=1e-9)
+    assert cut["outcome"] == "time budget spent"
+    found = audit()
+    assert found["from"] == at_work.clock.now() - USUAL_RANGE
+    at_work.db.syncAudits.update_one({"_id": found["_id"]}, {"$set": {"outcome": "died", "reached": DAY.end}})
+    audit(**RANGE)
+    assert audit()["from"] == DAY.end
 
 
 def test_nothing_is_audited_while_a_source_backfills(run, audit, at_work):
