@@ -53,8 +53,11 @@ def _loads(text: str) -> dict[str, Any]:
     return package
 
 
-# A string (kept as it is), or a number written with leading zeros or with blanks between its thousands.
-_STRING_OR_ODD_NUMBER = re.compile(r'"(?:[^"\\]|\\.)*"|(?<![\w.+-])-?(?:0+\d+(?:\.\d+)?|\d{1,3}(?: \d{3})+)(?![\w.])')
+# A string (kept as it is, also one cut short), or a number written with leading zeros or blanks between its thousands.
+# Possessive, and one way to match each: whatever stands there, it is looked through once.
+_STRING_OR_ODD_NUMBER = re.compile(
+    r'"(?:[^"\\]++|\\.)*+(?:"|\Z)|(?<![\w.+-])-?(?:0\d+(?:\.\d+)?|\d{1,3}(?: \d{3})+)(?![\w.])'
+)
 
 
 def _repair_numbers(text: str) -> str:

@@ -86,6 +86,13 @@ def test_a_damaged_package_is_told_from_something_else(body):
         decode_package(body)
 
 
+@pytest.mark.parametrize("damage", ["0" * 200_000 + "x", '"' + r"\"" * 200_000, "1" + " 000" * 100_000 + "x"])
+def test_a_damaged_package_is_looked_through_once(damage):
+    """Looked through from every digit or quote again, each would take minutes."""
+    with pytest.raises(BrokenPackage):
+        decode_package(f'{{"releases": [{damage}'.encode())
+
+
 def test_the_message_of_the_api_is_passed_on():
     with pytest.raises(NotAPackage, match="limit must be"):
         decode_package(b'{"message": "limit must be 1 to 100"}')
