@@ -32,6 +32,7 @@ REGISTERS = (
     "GB-COH",
     "GB-SRS",
 )
+_LONGEST_KEY = 1000
 _PER_REGISTRATION = frozenset({"GB-FTS", "GB-CFS"})
 # An organisation's id as OCDS has it: the register's code of org-id.guide, a hyphen, the id in that register.
 _REGISTERED = re.compile(r"([A-Z]{2,3}-[A-Z0-9]+)-.")
@@ -62,13 +63,15 @@ def name_key(name: str) -> str | None:
     """Return what the spellings of a name have in common; None for no name.
 
     Case, punctuation and accents do not count, `&` is `and`, `Ltd` is `Limited`, and a leading `The` is left off
-    ("North Yorkshire Council" buys as "The North Yorkshire Council", too).
+    ("North Yorkshire Council" buys as "The North Yorkshire Council", too). Endless ones are cut.
     """
     if name == UNKNOWN_BUYER:
         return None
     key = slugify(name.replace("&", " and "))
     key = f"{key[:-3]}limited" if key.endswith("-ltd") else key
-    return key.removeprefix("the-") or key
+    key = key.removeprefix("the-") or key
+    # Every name of a page is searched for in one command, which may have 16 MiB.
+    return key if len(key) <= _LONGEST_KEY else f"{key[:_LONGEST_KEY]}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
 
 
 def register_of(published: str | None) -> str | None:

@@ -61,6 +61,9 @@ __all__ = [
 # come out differently today from one that would not, though its release is the same.
 MAPPER_VERSION = 7
 
+# The ids of a whole page are searched for in one command, which may have 16 MiB.
+LONGEST_ID = 1000
+
 # The web app's model requires a title, as it does a buyer's name.
 UNTITLED = "Untitled"
 
@@ -134,7 +137,7 @@ def map_ocds_to_contract(release: object, source: str) -> MappedContract:
     `source` is `FIND_A_TENDER` or `CONTRACTS_FINDER`. The release may be any JSON.
 
     Raises:
-        RejectedRelease: it is no JSON object, has no usable `id`, or MongoDB cannot hold it.
+        RejectedRelease: it is no JSON object, has no usable `id`, or MongoDB cannot hold or find it.
 
     """
     publisher = _PUBLISHERS[source]
@@ -200,6 +203,7 @@ def map_ocds_to_contract(release: object, source: str) -> MappedContract:
         mapperVersion=MAPPER_VERSION,
     )
     ensure_fits(contract)
+    _ensure_found(contract)
     return contract
 
 
@@ -295,7 +299,16 @@ def _notice_id(release: OcdsRelease) -> str:
     if notice_id is None:
         met = repr(release.get("id"))[:80]
         raise RejectedRelease(f"its id is {met}, expected a non-empty string or a whole number: it has no identity")
+    if "\0" in notice_id:  # which no regular expression of MongoDB's may hold, such as the one that finds its family
+        raise RejectedRelease(f"its id is {notice_id[:80]!r}, expected a text without NUL: it has no usable identity")
     return notice_id
+
+
+def _ensure_found(contract: MappedContract) -> None:
+    for name in ("noticeId", "ocid", "buyerOrg"):
+        length = len(contract[name] or "")
+        if length > LONGEST_ID:
+            raise RejectedRelease(f"its {name} has {length:,} characters, expected at most {LONGEST_ID:,} in an id")
 
 
 def _source_url(release: Release, notice_id: str, publisher: _Publisher) -> str:

@@ -6,7 +6,6 @@ import json
 import logging
 import zlib
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tender_sync.decoding import BrokenPackage, NotAPackage, decode_package
@@ -25,24 +24,14 @@ if TYPE_CHECKING:
     from pymongo.database import Database
 
     from tender_sync.jobs import SyncJobs
-    from tender_sync.ocds import MappedContract
     from tender_sync.patience import Patience
     from tender_sync.sources import Source
     from tender_sync.store import Store
 
 log = logging.getLogger(__name__)
 
-# One transaction each, of documents that may be large.
+# Of documents that may be large.
 _BATCH = 20
-
-
-@dataclass
-class _Batch:
-    """What became of some rejected releases: contracts, still rejected, and the documents that can go (`settled`)."""
-
-    contracts: list[MappedContract] = field(default_factory=list)
-    rejections: list[Rejection] = field(default_factory=list)
-    settled: list[Any] = field(default_factory=list)
 
 
 def replay_rejected(
@@ -70,7 +59,8 @@ def replay_rejected(
                 if max_items_per_run is not None and counts["fetched"] >= max_items_per_run:
                     outcome = "item budget spent"
                     break
-                counts += _try_again(source, documents, store)
+                for document in documents:
+                    counts += _try_again(source, document, store)
         except EndRun as end:
             outcome = str(end)
         left = db["rejectedReleases"].count_documents({"source": source.name})
@@ -91,27 +81,19 @@ def _batches(db: Database[dict[str, Any]], source: Source) -> Iterator[list[dict
         bounds["$gt"] = found[-1]["_id"]
 
 
-def _try_again(source: Source, documents: list[dict[str, Any]], store: Store) -> Counter[str]:
-    batch = _Batch()
-    for document in documents:
-        _map(source, document, batch)
-    window = Window(documents[0]["window"]["from"], documents[0]["window"]["to"])
-    page = MappedPage(window=window, contracts=batch.contracts, rejections=batch.rejections, settled=batch.settled)
-    return store.commit_page(page)
-
-
-def _map(source: Source, document: dict[str, Any], batch: _Batch) -> None:
+def _try_again(source: Source, document: dict[str, Any], store: Store) -> Counter[str]:
+    """Commit what a rejected release is now, in a transaction of its own: where it is too large, it costs no other."""
     releases = _releases(document)
-    mapped = []
+    contracts, rejections = [], []
     for release in releases:
         try:
-            mapped.append(map_ocds_to_contract(release, source.name))
+            contracts.append(map_ocds_to_contract(release, source.name))
         except RejectedRelease as rejected:
             # Kept as it is when it is the document's own content, as a new one when it was part of a page.
-            batch.rejections.append(Rejection(release, str(rejected)))
-    batch.contracts += mapped
-    if mapped or len(releases) > 1:
-        batch.settled.append(document["_id"])
+            rejections.append(Rejection(release, str(rejected)))
+    settled = [document["_id"]] if contracts or len(releases) > 1 else []
+    window = Window(document["window"]["from"], document["window"]["to"])
+    return store.commit_page(MappedPage(window=window, contracts=contracts, rejections=rejections, settled=settled))
 
 
 def _releases(document: dict[str, Any]) -> list[Any]:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 import zlib
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bson.regex import Regex
 from pymongo import UpdateOne
+from pymongo.errors import DocumentTooLarge, OperationFailure
 
 from tender_sync.buyers import name_key
 from tender_sync.dig import identifier
 from tender_sync.errors import RejectedRelease
 from tender_sync.lineage import FACTS, Standing, keys_of, lineage
+from tender_sync.ocds import LONGEST_ID
 from tender_sync.ownership import Buyers
 from tender_sync.stats import FACETS, Stats
 from tender_sync.storable import MAX_BYTES, storable
@@ -34,7 +37,11 @@ if TYPE_CHECKING:
     from tender_sync.windows import Place, Window
 
 
+log = logging.getLogger(__name__)
+
 _LEVELS_KEPT = 200
+# Codes for documents (BSONObjectTooLarge, two of an update's result), and TransactionTooLargeForCache.
+_TOO_LARGE = frozenset({10334, 17419, 17420, 388})
 
 
 @dataclass(frozen=True)
@@ -121,12 +128,28 @@ class Store:
     def commit_page(self, page: MappedPage) -> Counter[str]:
         """Write a page and move the job to its place, in one transaction; return the page's counts.
 
-        The result is `page.counts` plus fetched = created + updated + unchanged + rejected + doubled, and
-        buyersCreated.
+        A page too large for MongoDB is written in halves, the job moves with the last of them; a single contract that
+        is too large, with what others have added to it, becomes a rejected release. The result is `page.counts` plus
+        fetched = created + updated + unchanged + rejected + doubled, and buyersCreated.
 
         :raises SkipRun: the lease was taken over; nothing of the page is written
         """
+        try:
+            return self._commit(page)
+        except (OperationFailure, DocumentTooLarge) as error:
+            if not page.contracts or not _is_too_large(error):
+                raise
+            log.warning("a page of %d releases is too large for MongoDB: %s", len(page.contracts), str(error)[:300])
+            reason = f"it is too large for MongoDB: {str(error)[:300]}"
+        if len(page.contracts) == 1:
+            rejections = [*page.rejections, Rejection(page.contracts[0]["rawData"], reason)]
+            return self.commit_page(replace(page, contracts=[], rejections=rejections))
+        half = len(page.contracts) // 2
+        # Pages come newest first, and of two versions with the same date the one written last stays.
+        later = MappedPage(window=page.window, contracts=page.contracts[half:])
+        return self.commit_page(later) + self.commit_page(replace(page, contracts=page.contracts[:half]))
 
+    def _commit(self, page: MappedPage) -> Counter[str]:
         def write(session: ClientSession) -> Counter[str]:
             changed = Counter(page.counts)
             changed["fetched"] = len(page.contracts) + len(page.rejections)
@@ -347,6 +370,14 @@ class Store:
         }
 
 
+def _is_too_large(error: Exception) -> bool:
+    if not isinstance(error, OperationFailure):
+        return True
+    details = error.details or {}
+    codes = {error.code, *(each.get("code") for each in details.get("writeErrors", ()))}
+    return not codes.isdisjoint(_TOO_LARGE)
+
+
 def _newest_of_each(contracts: Iterable[MappedContract], counts: Counter[str]) -> dict[str, MappedContract]:
     newest: dict[str, MappedContract] = {}
     for contract in contracts:
@@ -366,9 +397,10 @@ def _version(contract: MappedContract) -> float:
 def _notice_id(raw: object) -> str | None:
     """Return the id a contract of this release would have, if it has one."""
     try:
-        return identifier(storable(raw["id"]))  # type: ignore[index]  # said by the except
+        notice_id = identifier(storable(raw["id"]))  # type: ignore[index]  # said by the except
     except (KeyError, TypeError, RejectedRelease):
         return None
+    return notice_id if notice_id and len(notice_id) <= LONGEST_ID else None
 
 
 def _compressed(body: bytes) -> dict[str, Any]:

@@ -172,6 +172,20 @@ def test_reset_to_another_start_begins_there(run, at_work):
     assert at_work.job["backfillStartDate"] == "2026-06-04T00:00:00Z"
 
 
+def test_release_too_large_with_what_others_added_is_kept_until_there_is_room(run, at_work):
+    at_work.publish("big")
+    run()
+    at_work.db.contracts.update_one({"noticeId": "big"}, {"$set": {"enrichment": "x" * 9_000_000}})
+    at_work.pass_time(minutes=10)
+    at_work.publish("big", text="x" * 8_000_000)
+    at_work.pass_time(minutes=10)
+    assert run()["rejected"] >= 1
+    assert run("replay_rejected")["left"] == {"rejectedReleases": 1}
+    at_work.db.contracts.update_one({"noticeId": "big"}, {"$unset": {"enrichment": 1}})
+    assert run("replay_rejected")["left"] == {"rejectedReleases": 0}
+    assert problems(at_work) == []
+
+
 def test_audit_finds_and_repairs_what_is_missing_and_what_is_stale(run, audit, at_work):
     run()
     place, lost = at_work.place, at_work.lose(DAY)

@@ -12,6 +12,8 @@ import pytest
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 
+from tender_sync.errors import RejectedRelease
+from tender_sync.ocds import map_ocds_to_contract
 from tender_sync.ownership import Buyers
 from tender_sync.sources import CONTRACTS_FINDER, FIND_A_TENDER
 from tender_sync.store import Rejection, Suspect
@@ -172,6 +174,45 @@ def test_rejected_release_is_kept_once(writer, world_db):
     for _ in range(2):
         writer.commit(rejections=[Rejection({"title": "no id"}, "no identity"), Rejection(b"{broken", "undecodable")])
     assert world_db.rejectedReleases.count_documents({}) == 2
+
+
+ENDLESS = "x" * 9_000_000
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"id": "1\0"}, {"id": "x" * 40_000}, {"id": ENDLESS}, {"ocid": ENDLESS}, {"buyer": {"name": "北" * 2_600_000}}],
+    ids=["NUL in the id", "id longer than a regular expression", "id", "ocid", "buyer's name"],
+)
+def test_page_with_endless_ids_and_names_is_committed(writer, world_db, odd):
+    contracts, rejections = [], []
+    for number in range(3):
+        raw = {"id": str(number), **odd, "title": str(number)}
+        try:
+            contracts.append(map_ocds_to_contract(raw, writer.source.name))
+        except RejectedRelease as rejected:
+            rejections.append(Rejection(raw, str(rejected)))
+    writer.commit_contracts(contracts, rejections=rejections)
+    assert world_db.contracts.count_documents({}) + world_db.rejectedReleases.count_documents({}) == 3
+
+
+def test_contract_too_large_with_what_others_added_costs_no_other(writer, world_db, contracts):
+    writer.commit(release("1", date=PUBLISHED))
+    contracts.update_one({}, {"$set": {"enrichment": "x" * 9_000_000}})
+    grown = release("1", date=PUBLISHED + HOUR, text="x" * 8_000_000)
+    counts = writer.commit(release("2", date=PUBLISHED), grown, release("3", date=PUBLISHED))
+    assert (counts["fetched"], counts["created"], counts["rejected"], counts["pages"]) == (3, 2, 1, 1)
+    assert {each["noticeId"] for each in contracts.find()} == {"1", "2", "3"}
+    assert world_db.rejectedReleases.find_one()["raw"] == grown
+    assert world_db.syncJobs.find_one()["cursor"] == "next"
+
+
+def test_of_two_versions_with_one_date_the_first_stays_also_of_a_page_in_halves(writer, contracts):
+    newer, older = (release("1", date=PUBLISHED, title=title) for title in ("newer", "older"))
+    writer.commit(release("big", date=PUBLISHED))
+    contracts.update_one({}, {"$set": {"enrichment": "x" * 9_000_000}})
+    writer.commit(newer, older, release("big", date=PUBLISHED + HOUR, text="x" * 8_000_000))
+    assert contracts.find_one({"noticeId": "1"})["title"] == "newer"
 
 
 class PowerCut(Exception):

@@ -132,6 +132,12 @@ def test_spellings_of_a_name_have_one_key(name, key):
     assert name_key(name) == key
 
 
+def test_endless_names_have_short_keys_of_their_own():
+    keys = {name_key("北" * 5_000 + end) for end in ("", "a", "b")}
+    assert len(keys) == 3
+    assert all(len(key) < 1100 for key in keys)
+
+
 def test_what_a_new_buyer_gets():
     contract = contract_of(
         buyer=LEEDS,

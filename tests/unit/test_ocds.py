@@ -100,6 +100,10 @@ def test_an_id_is_enough_and_every_field_is_there(source):
         ({"id": True}, "its id is True"),
         ({"id": 1.5}, "its id is 1.5"),
         ({"id": ["1"]}, "its id is "),
+        ({"id": "1\0"}, "without NUL"),
+        ({"id": "1" * 1001}, "its noticeId has 1,001 characters"),
+        ({"id": "1", "ocid": "1" * 1001}, "its ocid has 1,001 characters"),
+        ({"id": "1", "buyer": {"id": "1" * 1001}}, "its buyerOrg has 1,001 characters"),
     ],
 )
 def test_what_has_no_identity_is_rejected_with_the_reason(release, reason):
