@@ -48,7 +48,14 @@ class Pace:
             self._patience.wait(seconds, f"the next request to {self._api}")
 
     def hold_off(self, seconds: float) -> None:
-        """Keep everybody from asking this API for that many seconds (its Retry-After, or a back-off)."""
+        """Keep everybody from asking this API for that many seconds (its Retry-After, or a back-off).
+
+        Renews the lease: the five tries of one page, a minute each without an answer, outlast it, and no wait between
+        them is long enough to renew it.
+
+        :raises SkipRun: the lease has been taken over
+        """
+        self._patience.renew()
         until = {"$add": ["$$NOW", round(seconds * 1000)]}
         self._update({"heldUntil": {"$max": [until, "$heldUntil"]}})
 

@@ -32,7 +32,7 @@ class Patience:
     ) -> None:
         self._clock = clock
         self._deadline = deadline
-        self._renew = renew
+        self.renew = renew
         self._stopping = stopping
         self.waited = 0.0
 
@@ -62,6 +62,6 @@ class Patience:
                 raise EndRun(f"told to stop while waiting ({why})")
             self._clock.sleep(min(left, _SLICE))
             if self._clock.now() - renewed >= _RENEW_EVERY:
-                self._renew()
+                self.renew()
                 renewed = self._clock.now()
         self.waited += (self._clock.now() - began).total_seconds()

@@ -14,6 +14,10 @@ class Waits:
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
+        self.renewed = 0
+
+    def renew(self) -> None:
+        self.renewed += 1
 
     def wait(self, seconds: float, why: str) -> None:
         assert why == "the next request to API"

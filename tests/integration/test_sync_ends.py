@@ -6,18 +6,26 @@ import time
 import zlib
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import parse_qs
 
 import pytest
+from airflow.providers.http.hooks.http import HttpHook
+from requests.exceptions import ReadTimeout
 
 from tender_sync.errors import StopRun, WindowTrouble
-from tender_sync.feed import TRIES
+from tender_sync.feed import CONNECT_SECONDS, READ_SECONDS, TRIES
+from tender_sync.jobs import LEASE, SyncJobs
 from tests.integration.oracle import problems
 from tests.integration.world import WINTER, notices, release
 from tools.ocds_server import FIND_A_TENDER, REGISTRY
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pymongo.client_session import ClientSession
+
     from tools.ocds_server.answer import Answer
     from tools.ocds_server.faults import Exchange
 
@@ -28,6 +36,29 @@ def test_window_deeper_than_the_source_allows_is_read_in_parts(source, make_worl
     assert problems(world) == []
     cursors = [record for record in world.server.requests if "cursor=" in record.query]
     assert len(cursors) < len(world.server.requests) / 2, "no walk went past its second page"
+
+
+def test_tries_that_together_outlast_the_lease_keep_it(world, monkeypatch):
+    """Each waits a minute for its answer, and none of the pauses between them is worth a renewal by itself."""
+    kept: list[datetime] = []
+    renew = SyncJobs.renew
+
+    def noted(jobs: SyncJobs, session: ClientSession | None = None) -> None:
+        kept.append(world.clock.now())
+        renew(jobs, session)
+
+    def silent(*_: object, **__: object) -> NoReturn:
+        world.clock.sleep(CONNECT_SECONDS + READ_SECONDS)
+        raise ReadTimeout("Read timed out")
+
+    monkeypatch.setattr(SyncJobs, "renew", noted)
+    monkeypatch.setattr(HttpHook, "run", silent)
+    began = world.clock.now()
+    with pytest.raises(WindowTrouble):
+        world.run()
+    moments = [began, *kept, world.clock.now()]
+    assert moments[-1] - began > LEASE
+    assert max(later - earlier for earlier, later in pairwise(moments)) < LEASE
 
 
 def test_windows_grow_again_once_they_fit(world):
