@@ -17,7 +17,17 @@ from tender_sync.errors import EndRun, ReadAgain, RejectedRelease, StopRun, Tend
 from tender_sync.jobs import SYNCING, SyncJob
 from tender_sync.ocds import map_ocds_to_contract
 from tender_sync.store import MappedPage, Rejection, Suspect
-from tender_sync.windows import PageEnd, Place, Window, after_page, close, open_window, shrink, whole_second
+from tender_sync.windows import (
+    PageEnd,
+    Place,
+    Window,
+    after_page,
+    close,
+    from_its_start,
+    open_window,
+    shrink,
+    whole_second,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -194,7 +204,7 @@ class _Run:
         :raises EndRun: a budget is spent, or the task was told to stop
         """
         if self.place.window and self.job.failures >= FAILURES_BEFORE_HALVING:
-            self.place = shrink(self.source, self.place) or replace(self.place, cursor=None)
+            self.place = shrink(self.source, self.place) or from_its_start(self.place)
         while self._in_a_window():
             self.patience.check()
             if max_items is not None and self.counts["fetched"] >= max_items:
@@ -237,11 +247,7 @@ class _Run:
         elif self.sets_aside_at_once or self.job.failures >= FAILURES_BEFORE_SETTING_ASIDE:
             self._set_aside(doubt, page)
         else:
-            self._commit(
-                page,
-                replace(self.place, window=replace(window, pages=0), cursor=None),
-                requests=doubt.requests,
-            )
+            self._commit(page, from_its_start(self.place), requests=doubt.requests)
             self._give_up(doubt)
         self.seen = set()
 

@@ -240,6 +240,12 @@ def shrink(source: Source, place: Place) -> Place | None:
     return replace(place, span=max(half.end - half.start, source.min_span), window=half, cursor=None)
 
 
+def from_its_start(place: Place) -> Place:
+    """Go back to the first page of the open window; what its pages held so far is counted anew."""
+    window = _open(place)
+    return replace(place, window=Window(window.start, window.end), cursor=None)
+
+
 def _halved(source: Source, window: Window) -> Window | None:
     half = timedelta(seconds=(window.end - window.start).total_seconds() // 2)
     return Window(window.start, window.start + min(half, source.believed_span)) if half > source.overlap else None

@@ -82,6 +82,21 @@ def test_find_a_tender_hides_nothing_in_long_windows(source, make_world, hours):
         assert rule.hits > 0, "Contracts Finder, which has no numbers, is walked in windows of days, as Kingfisher does"
 
 
+def test_smallest_window_read_again_counts_its_notices_anew(source, make_world):
+    """What is read twice would count twice, and pass for what a long window had lost."""
+    world = make_world(source, notices(source, times=0.3, now=WINTER), now=WINTER)
+    crowded = world.clock.now().replace(hour=11, minute=30)
+    for number in range(25):
+        made = {"ocid": f"ocds-h6vhtk-{number}", "id": f"9{number:05d}-2026", "date": f"{crowded:%Y-%m-%dT%H:%M:%SZ}"}
+        world.catalogue.publish(source.name, made)
+    world.server.faults.add("repeated_cursor")
+    for _ in range(2):
+        with pytest.raises(WindowTrouble, match="no believable end"):
+            world.run()
+        window = world.job["window"]
+        assert (window["pages"], window["held"]) == (0, 0)
+
+
 def test_smallest_window_without_a_believable_end_is_set_aside_by_the_third_run(source, make_world):
     """More notices in one second than a page holds, and no next link: said twice, then noted and left."""
     world = make_world(source, notices(source, times=0.3, now=WINTER), now=WINTER)
