@@ -59,9 +59,9 @@ test-resilience: setup ## the long tests of faults, crashes and concurrency (SEE
 	@$(BIN)/python -m pytest -q tests/resilience --long --seed $(or $(SEED),1)
 
 lock: setup ## write the locks anew from requirements*.txt
-	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 \
 	  requirements.txt -o requirements.lock
-	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 \
 	  -c requirements.lock requirements-dev.txt -o requirements-dev.lock
 
 clean: ## forget the demo's data and the environment
