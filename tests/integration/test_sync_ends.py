@@ -82,13 +82,18 @@ def test_find_a_tender_hides_nothing_in_long_windows(source, make_world, hours):
         assert rule.hits > 0, "Contracts Finder, which has no numbers, is walked in windows of days, as Kingfisher does"
 
 
+def crowd(world, count):
+    """Publish so many notices, numbered from 900000 on, in one second, and return that moment."""
+    crowded = world.clock.now().replace(hour=11, minute=30)
+    for number in range(count):
+        world.catalogue.publish(world.source.name, release(f"9{number:05d}-2026", date=crowded))
+    return crowded
+
+
 def test_smallest_window_read_again_counts_its_notices_anew(source, make_world):
     """What is read twice would count twice, and pass for what a long window had lost."""
     world = make_world(source, notices(source, times=0.3, now=WINTER), now=WINTER)
-    crowded = world.clock.now().replace(hour=11, minute=30)
-    for number in range(25):
-        made = {"ocid": f"ocds-h6vhtk-{number}", "id": f"9{number:05d}-2026", "date": f"{crowded:%Y-%m-%dT%H:%M:%SZ}"}
-        world.catalogue.publish(source.name, made)
+    crowd(world, 25)
     world.server.faults.add("repeated_cursor")
     for _ in range(2):
         with pytest.raises(WindowTrouble, match="no believable end"):
@@ -100,10 +105,7 @@ def test_smallest_window_read_again_counts_its_notices_anew(source, make_world):
 def test_smallest_window_without_a_believable_end_is_set_aside_by_the_third_run(source, make_world):
     """More notices in one second than a page holds, and no next link: said twice, then noted and left."""
     world = make_world(source, notices(source, times=0.3, now=WINTER), now=WINTER)
-    crowded = world.clock.now().replace(hour=11, minute=30)
-    for number in range(15):
-        made = {"ocid": f"ocds-h6vhtk-{number}", "id": f"9{number:05d}-2026", "date": f"{crowded:%Y-%m-%dT%H:%M:%SZ}"}
-        world.catalogue.publish(source.name, made)
+    crowded = crowd(world, 15)
     world.server.faults.add("full_without_next")
     for _ in range(2):
         with pytest.raises(WindowTrouble, match="no believable end"):
@@ -124,9 +126,7 @@ def test_smallest_window_without_a_believable_end_is_set_aside_by_the_third_run(
 def test_failures_of_one_window_set_no_later_one_aside(source, make_world):
     """Two runs fail at a window; the third gets past it, and meets another without an end for the first time."""
     world = make_world(source, notices(source, now=WINTER), now=WINTER)
-    crowded = world.clock.now().replace(hour=11, minute=30)
-    for number in range(15):
-        world.catalogue.publish(source.name, release(f"9{number:05d}-2026", date=crowded))
+    crowd(world, 15)
     world.run(max_items=1)
     world.server.faults.add("http_504", times=2 * TRIES)
     for _ in range(2):
