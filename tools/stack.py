@@ -157,6 +157,14 @@ def _lock(folder: Path, until: ExitStack) -> None:
     lock.flush()
 
 
+def metadata_address(folder: Path) -> str:
+    """Return the address of Airflow's own database under a demo's folder.
+
+    Its processes write at the same time; by default one that waits for another gives up after 5 s.
+    """
+    return f"sqlite:///{folder}/airflow/airflow.db?timeout={_SQLITE_SECONDS}"
+
+
 def _clean_environment(folder: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
     local = ",".join(filter(None, ("127.0.0.1,localhost", kept.get("NO_PROXY") or kept.get("no_proxy"))))
@@ -169,8 +177,7 @@ def _clean_environment(folder: Path) -> dict[str, str]:
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        # Its processes write at the same time; by default one that waits for another gives up after 5 s.
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder}/airflow/airflow.db?timeout={_SQLITE_SECONDS}",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": metadata_address(folder),
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
