@@ -12,12 +12,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pymongo.errors import DocumentTooLarge, OperationFailure
+
 from tender_sync.errors import EndRun, RejectedRelease, SkipRun
 from tender_sync.jobs import SyncJobs
 from tender_sync.ocds import MAPPER_VERSION, map_ocds_to_contract
 from tender_sync.ownership import Buyers
 from tender_sync.patience import Patience
-from tender_sync.store import Store
+from tender_sync.store import Store, too_large
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -104,10 +106,28 @@ class Remap:
         return ""
 
     def _batch(self, after: str) -> _Batch:
+        """Make the next contracts anew: half as many as long as they are too large for one transaction.
+
+        A single one that is too large, with what others have added to it, is left as it is.
+        """
+        size, refused = BATCH, ""
+        while True:
+            try:
+                return self._write(after, size, refused)
+            except (OperationFailure, DocumentTooLarge) as error:
+                reason = too_large(error)
+                if refused or not reason:
+                    raise
+                size, refused = max(1, size // 2), reason if size == 1 else ""
+
+    def _write(self, after: str, size: int, refused: str) -> _Batch:
         def write(session: ClientSession) -> _Batch:
             batch, contracts = _Batch(), []
-            for document in self._next(after, session):
+            for document in self._next(after, size, session):
                 batch.last, batch.read = document["noticeId"], batch.read + 1
+                if refused:
+                    batch.unmappable[document["noticeId"]] = refused
+                    continue
                 try:
                     contracts.append(self._mapped(document))
                 except RejectedRelease as rejected:
@@ -123,9 +143,9 @@ class Remap:
         with self._db.client.start_session() as session:
             return session.with_transaction(write)
 
-    def _next(self, after: str, session: ClientSession) -> Iterable[dict[str, Any]]:
+    def _next(self, after: str, size: int, session: ClientSession) -> Iterable[dict[str, Any]]:
         query = {"source": self._source.name, "noticeId": {"$gt": after}}
-        return self._contracts.find(query, ("noticeId", "rawData"), session=session).sort("noticeId", 1).limit(BATCH)
+        return self._contracts.find(query, ("noticeId", "rawData"), session=session).sort("noticeId", 1).limit(size)
 
     def _mapped(self, document: Mapping[str, Any]) -> MappedContract:
         """Map a stored release.
@@ -161,7 +181,7 @@ class Remap:
                 said = "; ".join(f"{name} {_said(was)} → {_said(now)}" for name, (was, now) in sorted(changed.items()))
                 log.info("%s %s: %s", "would change" if self._dry_run else "changed", notice_id, said)
         for notice_id, reason in batch.unmappable.items():
-            log.warning("%s is left as it is, for it cannot be mapped any more: %s", notice_id, reason)
+            log.warning("%s is left as it is: %s", notice_id, reason)
         if self._counts["read"] // _SAY_EVERY > before:
             log.info("%s: %d contracts read, %d changed, up to notice %s", *self._progress(), batch.last)
 

@@ -137,10 +137,10 @@ class Store:
         try:
             return self._commit(page)
         except (OperationFailure, DocumentTooLarge) as error:
-            if not page.contracts or not _is_too_large(error):
+            reason = too_large(error)
+            if not page.contracts or not reason:
                 raise
-            log.warning("a page of %d releases is too large for MongoDB: %s", len(page.contracts), str(error)[:300])
-            reason = f"it is too large for MongoDB: {str(error)[:300]}"
+            log.warning("a page of %d releases is halved: %s", len(page.contracts), reason)
         if len(page.contracts) == 1:
             rejections = [*page.rejections, Rejection(page.contracts[0]["rawData"], reason)]
             return self.commit_page(replace(page, contracts=[], rejections=rejections))
@@ -370,12 +370,14 @@ class Store:
         }
 
 
-def _is_too_large(error: Exception) -> bool:
-    if not isinstance(error, OperationFailure):
-        return True
-    details = error.details or {}
-    codes = {error.code, *(each.get("code") for each in details.get("writeErrors", ()))}
-    return not codes.isdisjoint(_TOO_LARGE)
+def too_large(error: OperationFailure | DocumentTooLarge) -> str:
+    """Say that what was to be written is too large for a document or a transaction; empty for any other failure."""
+    if isinstance(error, OperationFailure):
+        details = error.details or {}
+        codes = {error.code, *(each.get("code") for each in details.get("writeErrors", ()))}
+        if codes.isdisjoint(_TOO_LARGE):
+            return ""
+    return f"it is too large for MongoDB: {str(error)[:300]}"
 
 
 def _newest_of_each(contracts: Iterable[MappedContract], counts: Counter[str]) -> dict[str, MappedContract]:

@@ -161,6 +161,21 @@ def test_contract_that_cannot_be_mapped_any_more_is_left_and_named(writer, world
     assert any("its notice id is 'another' now" in message for message in caplog.messages)
 
 
+def test_contract_too_large_with_what_others_added_is_left_and_costs_no_other(writer, world_db, caplog):
+    tender = {"id": "1", "title": "Road salt", "status": "active", "description": "x" * 5_000_000}
+    writer.commit(*[release(notice_id, date=PUBLISHED, tender=tender) for notice_id in "012"])
+    for notice_id in "012":
+        spoil(world_db, notice_id, title="another", description="")
+    spoil(world_db, "1", enrichment="x" * 9_000_000)
+    with caplog.at_level(logging.WARNING, logger="tender_sync"):
+        done = run(world_db, writer.clock)
+    assert (done["outcome"], done["read"], done["changed"], done["unmappable"]) == ("done", 3, 2, 1)
+    assert "1 is left as it is: it is too large for MongoDB" in caplog.text
+    titles = [each["title"] for each in world_db.contracts.find().sort("noticeId", 1)]
+    assert titles == ["Road salt", "another", "Road salt"]
+    assert world_db.syncRemaps.find_one()["read"] == 3
+
+
 def test_database_of_published_ids_gets_one_buyer_for_each_organisation(writer, world_db):
     """As it was before names counted and notices superseded one another: a buyer for each id, no lineage."""
     council, housing = ("GB-PPON-1", "Durham County Council"), ("GB-FTS-3", "Derwentside Homes")
