@@ -72,10 +72,11 @@ def lots_of(release: Release, stated: Worth) -> list[MappedLot]:
 def max_lots_bid_per_supplier(release: Release) -> int | None:
     """Return how many lots one supplier may bid for; None where unlimited (published as `1e9999`) or not said.
 
-    A number that no 32-bit integer holds limits nothing either, and BSON refuses one past 64 bits.
+    2,147,483,647 is what Public Contracts Scotland and Sell2Wales, whose notices Find a Tender passes on, say for that.
+    BSON refuses a number past 64 bits.
     """
     limits = [number(details.get("maximumLotsBidPerSupplier")) for details in objects(release.tenders, "lotDetails")]
-    return next((int(limit) for limit in limits if limit is not None and 1 <= limit < 2**31), None)
+    return next((int(limit) for limit in limits if limit is not None and 1 <= limit < 2**31 - 1), None)
 
 
 def _map(lot: Mapping[str, Any], stated: Worth, policy: str | None) -> MappedLot:

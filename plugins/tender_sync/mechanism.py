@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal
 
-from tender_sync.dig import any_true, first_text, objects, text, texts
+from tender_sync.dig import any_true, first_text, objects, text, texts, word
 from tender_sync.notices import DYNAMIC_MARKETS
 from tender_sync.parties import awarded_suppliers
 
@@ -24,15 +24,15 @@ _CALL_OFF = re.compile(r"\bcall(?:ed|ing)?[- ]?offs?\b|\b(?:mini|further)[- ]?co
 _WITHIN_SENTENCE = r"(?:[^.]|\.(?=\S)){0,120}?"  # across "RM1557.14"
 # "A further competition … under … DPS", "awarded via framework agreement", "direct award from a framework", and any
 # that is named: "through L&Q framework", "use of the APUC framework"; not "under one framework", nor what a new one
-# will be used for ("mini competitions will be issued").
+# will be used for ("mini competitions will be issued", "contracts to be called off under the framework").
 _NAMED = rf"(?i:the )?(?=[A-Z0-9])(?:[\w&'./()-]+(?: |, (?=[A-Z]))){{1,10}}(?i:{_DPS}|{_FRAMEWORK})"
 _WAS_CALLED_OFF = re.compile(
     rf"(?i:\b(?:(?:mini|further)[- ]competition\b(?! will| may| can| shall){_WITHIN_SENTENCE}"
     r"\b(?:under|via|using|against|from|through)"
-    r"|call(?:ed|ing)?[- ]off (?:under|from)|(?:direct award|awarded) (?:under|via|from|through))"
+    r"|(?<!be )call(?:ed|ing)?[- ]off (?:under|from)|(?:direct award|(?<!be )awarded) (?:under|via|from|through))"
     rf"\b{_WITHIN_SENTENCE}(?:{_DPS}|{_FRAMEWORK})|calling[- ]off from\b)"
-    rf"|\b(?i:via|through|under|using|use of) {_NAMED}"
 )
+_USES_NAMED = re.compile(rf"\b(?i:via|through|under|using|use of) {_NAMED}")
 # What a plan says of itself: "This will be procured via Crown Commercial Service framework RM6356", "We intend to
 # utilise the … Framework (RM6354)".
 _WILL_BE_CALLED_OFF = re.compile(
@@ -48,7 +48,8 @@ _SETS_UP = re.compile(
 # Association", nor frameworks of other kinds.
 _NAMES_FRAMEWORK = re.compile(
     r"\bframework agreements?\b"
-    r"|(?<!regulatory )(?<!competency )(?<!outcomes )(?<!assurance )\bframework(?: for\b|\s*(?:$|[^\w\s]))",
+    r"|(?<!regulatory )(?<!competency )(?<!outcomes )(?<!assurance )(?<!regeneration )"
+    r"\bframework(?: for\b|\s*(?:$|[^\w\s]))",
     re.IGNORECASE,
 )
 _MARKET_NOTICES = DYNAMIC_MARKETS | {"UK13"}
@@ -113,9 +114,15 @@ def _only_flagged(release: Release) -> bool:
 
 
 def _called_off_from(release: Release) -> Mechanism | None:
-    """Return the call-off that an award or a plan tells of: an award also as the reason for not calling for bids."""
+    """Return the call-off that an award or a plan tells of: an award also as the reason for not calling for bids.
+
+    What an award by an open procedure uses is another kind of framework ("using the IAP framework"): none but those
+    within a framework may bid for a call-off.
+    """
     pattern = {"AWARD": _WAS_CALLED_OFF, "PLANNING": _WILL_BE_CALLED_OFF}.get(release.stage)
     found = _told(release, pattern) if pattern else None
+    if found is None and release.stage == "AWARD" and word(release.tenders, "procurementMethod") != "open":
+        found = _told(release, _USES_NAMED)
     return None if found is None else "call_off_dps" if _IS_DPS.search(found) else "call_off_framework"
 
 

@@ -102,7 +102,7 @@ def worth(release: Release) -> Worth:
                 floor = _choose(place.floor, _any, chosen.basis)
                 low, high = _largest_of_each_lot(chosen.amounts), _total([a.amount for a in chosen.amounts])
                 if floor and floor[1:] == chosen[1:]:
-                    low = min(low, *(each.amount for each in floor.amounts))
+                    low = min(low, _total([each.amount for each in floor.amounts]))
                 return Worth(min(low, high), high, chosen.currency, chosen.basis)
     floor = _choose(next(_places(release)).floor, _any, preferred)
     return Worth(floor.amounts[0].amount, None, floor.currency, floor.basis) if floor else NOTHING_STATED
@@ -141,7 +141,7 @@ def _places(release: Release) -> Iterator[_Place]:
     yield _Place(_together(objects(budget, "amount")), [])
     yield _Place(_apart(objects(budget, "budgetBreakdown", "amount")), [])
     bids = objects(release.json, "bids", "statistics")
-    yield _Place(_bids(bids, "highestvalidbidvalue"), _bids(bids, "lowestvalidbidvalue"))
+    yield _Place(_bids(bids, "highestvalidbidvalue", max), _bids(bids, "lowestvalidbidvalue", min))
 
 
 def _together(values: list[dict[str, Any]]) -> list[_Stated]:
@@ -167,14 +167,18 @@ def _related_lots(part: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(found for lot in walk(part, "relatedLots") if (found := identifier(lot)))
 
 
-def _bids(statistics: list[dict[str, Any]], measure: str) -> list[_Stated]:
-    found = [each for each in statistics if word(each, "measure") == measure]
-    return [
-        _Stated(
-            {"amount": each.get("value"), "currency": each.get("currency")}, frozenset({str(each.get("relatedLot"))})
-        )
-        for each in found
-    ]
+def _bids(statistics: list[dict[str, Any]], measure: str, best: Callable[[float, float], float]) -> list[_Stated]:
+    """Return the best bid for the whole procurement or, where that is not told, for each lot.
+
+    Old-regime awards tell it up to three times: of all, of the lot, and of the lot again with every further contract.
+    """
+    found: dict[tuple[str | None, str | None], float] = {}
+    for each in statistics:
+        bid, key = _amount(each.get("value")), (identifier(each.get("relatedLot")), _currency(each.get("currency")))
+        if word(each, "measure") == measure and bid is not None:
+            found[key] = best(found.get(key, bid), bid)
+    whole = {key: bid for key, bid in found.items() if key[0] is None} or found
+    return [_Stated({"amount": bid, "currency": money}, frozenset({str(lot)})) for (lot, money), bid in whole.items()]
 
 
 def _choose(stated: list[_Stated], usable: Callable[[float], bool], preferred: Basis) -> _Amounts | None:

@@ -201,7 +201,17 @@ def test_a_price_criterion_of_the_old_rules_is_named_by_its_type():
 
 @pytest.mark.parametrize(
     ("limit", "expected"),
-    [(3, 3), ("2", 2), (float("inf"), None), (2.0**63, None), (0, None), (-1, None), (True, None), (None, None)],
+    [
+        (3, 3),
+        ("2", 2),
+        (float("inf"), None),
+        (2.0**63, None),
+        (2**31 - 1, None),
+        (0, None),
+        (-1, None),
+        (True, None),
+        (None, None),
+    ],
 )
 def test_how_many_lots_one_supplier_may_bid_for(limit, expected):
     release = Release({"tender": {"lotDetails": {"maximumLotsBidPerSupplier": limit}}})

@@ -76,6 +76,7 @@ CASES = {
     ),
     "a name, not a framework": (release(title="Insurance for Framework Housing Association", **DESCRIBED), "standard"),
     "a framework of another kind": (release(title="Review of the regulatory framework", **DESCRIBED), "standard"),
+    "a plan for a town": (release(title="Old Docks Regeneration Framework (ORF) Review", **DESCRIBED), "standard"),
     "initials within a word": (release(title="ADPS repairs", **DESCRIBED), "standard"),
     "awarded after a further competition": (
         award("Tracker 2026", "Further Competition via CCS RM6126 Research and Insights DPS"),
@@ -87,6 +88,16 @@ CASES = {
         "call_off_framework",
     ),
     "managed under one of another kind": (award("Cisco", "Governance under one framework"), "standard"),
+    "work by a framework of another kind, open to all bidders": (
+        award(
+            "Waste audits", "Audits of a council, using the NQA framework of the regulator", procurementMethod="open"
+        ),
+        "standard",
+    ),
+    "a further competition, called open": (
+        award("School run", "AWARDED FOLLOWING A MINI COMPETITION UNDER THE COUNCIL'S DPS 7", procurementMethod="open"),
+        "call_off_dps",
+    ),
     "awarded via a framework": (
         award("Surface dressing", "Awarded via framework agreement for works"),
         "call_off_framework",
@@ -112,6 +123,14 @@ CASES = {
     "setting one up, with competitions to come": (
         award("Retrofit", "We are setting up a DPS for retrofit works. Mini competitions will be issued under the DPS"),
         "dps",
+    ),
+    "setting one up, with contracts to come": (
+        award(
+            "Paving",
+            "We are setting up a framework. Contracts to be called-off under the framework, or that may be "
+            "awarded under it or under the framework that follows, have its terms",
+        ),
+        "framework",
     ),
     "renewal of a framework": (award("Vehicles", "Renewal of a national framework for vehicles"), "framework"),
     "a tender does not call off yet": (

@@ -41,9 +41,13 @@ def for_lots(*stated):
     return {"awards": [{"id": n, "value": value, "relatedLots": list(lots)} for n, (value, lots) in enumerate(stated)]}
 
 
-def bids(highest, lowest):
-    measures = {"highestValidBidValue": highest, "lowestValidBidValue": lowest, "bids": 4}
-    return {"bids": {"statistics": [{"measure": m, "value": v, "relatedLot": "1", **GBP} for m, v in measures.items()]}}
+def bids(*ranges):
+    """Return statistics of bids: a lowest and a highest one for each lot named (None: for all of them)."""
+    statistics = [{"measure": "bids", "relatedLot": lot, "value": 4} for lot, _, _ in ranges]
+    for lot, lowest, highest in ranges:
+        for measure, value in (("lowestValidBidValue", lowest), ("highestValidBidValue", highest)):
+            statistics.append({"measure": measure, "value": value, **GBP} | ({"relatedLot": lot} if lot else {}))
+    return {"bids": {"statistics": statistics}}
 
 
 CASES = {
@@ -166,8 +170,11 @@ CASES |= {
         "GBP",
         "net",
     ),
-    "the lowest and the highest bid": (bids(highest=9.0, lowest=7.0), 7, 9, "GBP", "net"),
-    "bids go last": (bids(highest=9.0, lowest=7.0) | awards(net(8)), 8, 8, "GBP", "net"),
+    "the lowest and the highest bid": (bids(("1", 7.0, 9.0)), 7, 9, "GBP", "net"),
+    "bids for a lot, told again of all": (bids(("1", 7.0, 9.0), (None, 6.0, 9.0)), 6, 9, "GBP", "net"),
+    "bids for a lot, told with each contract": (bids(("1", 7.0, 9.0), ("1", 6.0, 8.0)), 6, 9, "GBP", "net"),
+    "bids for two lots": (bids(("1", 7.0, 9.0), ("2", 70.0, 90.0)), 77, 99, "GBP", "net"),
+    "bids go last": (bids(("1", 7.0, 9.0)) | awards(net(8)), 8, 8, "GBP", "net"),
 }
 
 
