@@ -103,6 +103,8 @@ class Feed:
             return retrying(self._ask, query, with_cursor=cursor is not None)
         except _Failed as failed:
             failed.in_the_end.requests = self._requests
+            if failed.wait:
+                self._pace.hold_off(failed.wait)  # who asks next, such as this task's retry in a minute, waits as well
             raise failed.in_the_end from None
         except TenderSyncError as error:
             error.requests = self._requests

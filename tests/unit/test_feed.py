@@ -197,6 +197,21 @@ def test_a_403_means_five_minutes_at_contracts_finder_only():
         fetch(FIND_A_TENDER, answer(403, b"<html>"))
 
 
+@pytest.mark.parametrize(
+    ("source", "failure", "wait"),
+    [
+        (CONTRACTS_FINDER, lambda: answer(403, b"<html>"), 300),
+        (FIND_A_TENDER, lambda: answer(429, Retry_After="120"), 120),
+        (FIND_A_TENDER, lambda: answer(503, Retry_After="90"), 90),
+    ],
+)
+def test_whoever_comes_after_the_last_try_waits_as_the_api_wished(source, failure, wait):
+    """Airflow tries a failed task again after a minute."""
+    with pytest.raises(StopRun) as caught:
+        fetch(source, *(failure() for _ in range(TRIES)))
+    assert caught.value.pace.held_off == [wait] * TRIES
+
+
 @both_sources
 @pytest.mark.parametrize(
     ("failure", "ends_as"),
