@@ -24,7 +24,7 @@ _ENVELOPE_LEVELS = 1
 ENVELOPE_BYTES = 64 * 1024
 MAX_BYTES = 16 * 1024 * 1024 - ENVELOPE_BYTES
 
-_INT64 = range(-(2**63), 2**63)
+_LEAST, _GREATEST = -(2**63), 2**63 - 1
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _REPLACEMENT = "\ufffd"
 
@@ -72,7 +72,7 @@ def _copy(value: object, level: int) -> Any:
         return _copy_object(value, level)
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    if isinstance(value, int) and value not in _INT64:
+    if isinstance(value, int) and not _LEAST <= value <= _GREATEST:
         return _digits(value)
     return value
 

@@ -83,6 +83,19 @@ def test_dry_run_says_the_same_and_writes_nothing(writer, world_db, caplog):
     }
 
 
+def test_release_with_a_number_past_32_bits_is_read_back_and_mapped(writer, world_db):
+    """PyMongo gives such a number back as a kind of int of its own."""
+    tender = {
+        "id": "1",
+        "title": "Hospitals",
+        "status": "active",
+        "value": {"amount": 3_000_000_000, "currency": "GBP"},
+    }
+    writer.commit(release("1", date=PUBLISHED, tender=tender))
+    spoil(world_db, "1", title="old")
+    assert run(world_db, writer.clock)["changed"] == 1
+
+
 def test_run_that_ends_early_is_gone_on_with(writer, world_db):
     fill(writer)
     for number in range(5):

@@ -60,6 +60,12 @@ def test_repaired_keys_cover_no_other_key_whatever_their_order():
     assert list(copy.values()) == [1, 2, 3, 4]
 
 
+def test_whole_numbers_that_mongodb_gave_back_are_kept_as_they_are():
+    """Of a class of PyMongo's own, which a `range` would be searched for number by number, for years."""
+    given = {"amount": 3_000_000_000, "least": -(2**63)}
+    assert storable(bson.decode(bson.encode(given))) == given
+
+
 def test_it_is_a_copy():
     given = {"a": [{"b": 1}]}
     copy = storable(given)
