@@ -39,9 +39,12 @@ _WILL_BE_CALLED_OFF = re.compile(
     r"\b(?i:(?:procured|purchased|bought|awarded|called[- ]off) (?:via|through|under|using|from)"
     rf"|(?:intend|propose|plan)(?:s|ing)? to (?:use|utilise)) {_NAMED}"
 )
+# "Has put in place a multi-supplier framework", "are updating the DPS", "let as a framework agreement"; not "as a
+# framework for learning".
 _SETS_UP = re.compile(
-    r"\b(?:establish|establishing|set up|setting up|renewal of|create|creating|join) (?:an?|the|its|our) "
-    rf"(?:[\w-]+ ){{0,4}}(?:{_DPS}|{_FRAMEWORK})|\biteration of (?:the|its|our) {_FRAMEWORK}",
+    r"\b(?:establish(?:ed|ing)?|set(?:ting)? up|put(?:ting)? in place|enter(?:ed|ing)? into|creat(?:ed?|ing)|join"
+    r"|updat(?:ed?|ing)|re-?open(?:ed|ing)?|(?:renewal|iteration) of) (?:an?|the|its|our) "
+    rf"(?:[\w-]+,? ){{0,4}}(?:{_DPS}|{_FRAMEWORK})|\bas an? (?:[\w-]+,? ){{0,4}}(?:{_DPS}|framework agreement\b)",
     re.IGNORECASE,
 )
 # "Care at Home Framework", "Framework for …", "Framework Agreement …"; not "Insurance for Framework Housing

@@ -132,6 +132,20 @@ CASES = {
         ),
         "framework",
     ),
+    "one that was set up": (
+        award("Signs", "The Council has put in place a multi-lot, multi-supplier Framework Contract for its signs"),
+        "framework",
+    ),
+    "one that was entered into": (award("Signs", "Entered into a framework with two makers"), "framework"),
+    "one that was established": (award("Signs", "The Council has established its framework for signs"), "framework"),
+    "one that was created": (award("Signs", "We have created a DPS of makers"), "dps"),
+    "one that is updated": (release(description="We are updating the DPS for signs", **DESCRIBED), "dps"),
+    "one that is opened again": (release(description="The Council is re-opening its DPS", **DESCRIBED), "dps"),
+    "an agreement let as a framework agreement": (
+        award("Signs", "An agreement on signs, let as a multi-lot, multi-supplier framework agreement"),
+        "framework",
+    ),
+    "a plan that serves as a framework": (award("Signs", "A plan of signs as a framework for them"), "standard"),
     "renewal of a framework": (award("Vehicles", "Renewal of a national framework for vehicles"), "framework"),
     "a tender does not call off yet": (
         release(description="Further competition under the framework will follow", **DESCRIBED),
