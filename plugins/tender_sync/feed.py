@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
-from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema, RequestException, SSLError
+from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema, RequestException
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 from urllib3.exceptions import HTTPError
 
@@ -37,6 +37,7 @@ CONNECT_SECONDS, READ_SECONDS = 5, 60
 BODY_SECONDS, BODY_BYTES = 180, 256 * 2**20
 TRIES = 5
 LONGEST_RETRY_AFTER = 3600.0
+_REFUSED_CERTIFICATE = "certificate verify failed"  # OpenSSL's words
 HEADERS = {
     "Accept": "application/json",
     "User-Agent": "tender-sync/0.1 (Apache Airflow; one request at a time)",
@@ -145,11 +146,12 @@ class Feed:
             response = self._hook.run(request, headers=HEADERS, extra_options=options)
             with response:
                 return response, self._body(response)
-        except (InvalidURL, InvalidSchema, MissingSchema, SSLError) as error:
-            raise FixSetup(
-                self._message(f"{error}; expected an https address with a valid certificate", request)
-            ) from None
         except (RequestException, HTTPError) as error:
+            # Of TLS only a refused certificate needs a person: a handshake cut short passes like any lost connection.
+            if isinstance(error, InvalidURL | InvalidSchema | MissingSchema) or _REFUSED_CERTIFICATE in str(error):
+                raise FixSetup(
+                    self._message(f"{error}; expected an https address with a valid certificate", request)
+                ) from None
             # A server that was reached and stays silent may be busy with too large a window.
             failure = WindowTrouble if "Read timed out" in str(error) else StopRun
             reason = f"no answer ({type(error).__name__}: {error})"

@@ -155,6 +155,7 @@ RETRIED = [
     (lambda: answer(body=b"<html>maintenance</html>"), 3),
     (lambda: answer(body=b'{"releases": [{"id": '), 3),
     (lambda: requests.ConnectionError("refused"), 3),
+    (lambda: requests.exceptions.SSLError("[SSL: UNEXPECTED_EOF_WHILE_READING] EOF occurred in violation"), 3),
     (lambda: requests.ReadTimeout("Read timed out"), 3),
     (lambda: requests.exceptions.ChunkedEncodingError("cut short"), 3),
 ]
