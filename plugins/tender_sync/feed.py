@@ -191,7 +191,7 @@ class Feed:
     def _next_cursor(self, links: object, query: str) -> tuple[str | None, str | None]:
         """Take the query of the next link, if it stays with this API and this window: `(cursor, doubt)`."""
         link = links.get("next") if isinstance(links, dict) else links
-        if link is None or link == "":
+        if not link:
             return None, None
         if not isinstance(link, str) or (parts := _address(link)) is None:
             return None, f"the next link is no address but {link!a:.80}"

@@ -110,6 +110,14 @@ def test_a_cursor_is_asked_for_as_the_api_gave_it(source):
 
 
 @both_sources
+@pytest.mark.parametrize("links", [{}, {"next": None}, {"next": ""}, None, []], ids=str)
+def test_no_link_is_no_link_however_it_is_written(source, links):
+    """PHP, for one, writes an object without members as `[]`."""
+    result, _, _ = fetch(source, answer(body=json.dumps({"releases": [1], "links": links}).encode()))
+    assert (result.next_cursor, result.doubt) == (None, None)
+
+
+@both_sources
 def test_the_public_host_in_a_link_is_as_good_as_the_connections(source):
     result, _, _ = fetch(source, page(next_link(source, host=source.base_url)))
     assert result.next_cursor
