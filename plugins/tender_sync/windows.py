@@ -187,12 +187,14 @@ def _unproven(source: Source, window: Window, number: int | None) -> str | None:
     """
     if window.end - window.start <= source.believed_span + source.overlap:
         return None
+    unshown = f"nothing shows that a window of more than {source.believed_span} is whole"
     if number is None or window.top is None or window.top < number:
-        return f"nothing shows that a window of more than {source.believed_span} is whole: it has no notice numbers"
-    first = max(number, window.top - window.top % NUMBERS_A_YEAR)
-    missing = window.top - first - window.held
+        return f"{unshown}: it has no notice numbers"
+    if window.top // NUMBERS_A_YEAR > number // NUMBERS_A_YEAR:
+        return f"{unshown}: a year ends in it, and how many numbers the old one had cannot be told"
+    missing = window.top - number - window.held
     if missing > window.held // ONE_NUMBER_UNUSED_IN:
-        return f"{missing} of the {window.top - first} notice numbers up to {window.top} are missing: {_HIDDEN}"
+        return f"{missing} of the {window.top - number} notice numbers up to {window.top} are missing: {_HIDDEN}"
     return None
 
 
