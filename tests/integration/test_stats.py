@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from pymongo.collection import Collection
 
 from tender_sync.clock import SystemClock
 from tender_sync.stats import MARK, Stats, flat
@@ -74,6 +76,22 @@ def test_recount_sets_wrong_counts_right_and_only_those(writer, world_db, source
     world_db.syncStats.delete_one({"month": "2026-07"})
     assert stats.recount(SystemClock()) == 3
     assert counts(world_db) == right | {"2019-01": {}}
+
+
+def test_months_are_found_in_the_index_alone(writer, world_db, source, monkeypatch):
+    writer.commit(*(release(str(number), date=JUNE) for number in range(20)))
+    asked: list[dict[str, Any]] = []
+    aggregate = Collection.aggregate
+
+    def remembered(self: Any, pipeline: Any, **options: Any) -> Any:
+        asked.append({"aggregate": self.name, "pipeline": pipeline, "cursor": {}, **options})
+        return aggregate(self, pipeline, **options)
+
+    monkeypatch.setattr(Collection, "aggregate", remembered)
+    Stats(world_db, source).recount(SystemClock())
+    explained = world_db.command("explain", asked[0], verbosity="executionStats")
+    executed = explained["stages"][0]["$cursor"]["executionStats"]
+    assert executed["totalDocsExamined"] == 0
 
 
 def test_december_ends_with_the_year(writer, world_db, source):
