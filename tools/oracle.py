@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter, defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from tender_sync.errors import RejectedRelease
 from tender_sync.lineage import FACTS, Standing, lineage
 from tender_sync.ocds import map_ocds_to_contract
 from tender_sync.stats import MARK, flat
+from tender_sync.storable import storable
 from tools.ocds_server.catalogue import notice_key
 from tools.stack import Failed
 
@@ -97,7 +99,9 @@ def expect(source: str, due: Iterable[Any], shown: Iterable[Any] = ()) -> Expect
 
 
 def content_hash(release: Any) -> str:
-    """Hash a release as `rejectedReleases` does: SHA-256 of its JSON, keys sorted, no blanks."""
+    """Hash a release as `rejectedReleases` does: SHA-256 of its JSON as it is stored, keys sorted, no blanks."""
+    with suppress(RejectedRelease):
+        release = storable(release)
     return hashlib.sha256(json.dumps(release, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

@@ -358,6 +358,8 @@ class Store:
             kept = {"raw": storable(raw)} if not isinstance(raw, bytes) else _compressed(body)
         except RejectedRelease:
             kept = _compressed(body)
+        # By what is kept: so it is read back when it is tried again, and must not be doubled when that is in vain.
+        body = _bytes(kept["raw"]) if "raw" in kept else body
         return {
             "source": self._source.name,
             "noticeId": _notice_id(raw),

@@ -80,8 +80,9 @@ def test_rejected_releases_become_contracts_once_they_can_be_mapped(run, at_work
     assert problems(at_work) == []
 
 
-def test_release_that_stays_rejected_is_kept_once_and_counted_each_time(run, at_work):
-    at_work.catalogue.publish(at_work.source.name, {"ocid": "o", "date": "2026-06-04T10:00:00Z", "title": "no id"})
+@pytest.mark.parametrize("odd", ["a title", 10**30, "half a pair: \ud800", {"a NUL in\0a key": 1}], ids=ascii)
+def test_release_that_stays_rejected_is_kept_once_and_counted_each_time(run, at_work, odd):
+    at_work.catalogue.publish(at_work.source.name, {"ocid": "o", "date": "2026-06-04T10:00:00Z", "title": odd})
     run()
     before = list(at_work.db.rejectedReleases.find())
     assert len(before) == 1
