@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pymongo
+from airflow.exceptions import AirflowConfigException
 from airflow.providers.mongo.hooks.mongo import MongoHook
 from airflow.sdk.exceptions import AirflowException
 from bson.codec_options import CodecOptions
@@ -130,7 +131,11 @@ def _where(hook: MongoHook) -> str:
 def _open(hook: MongoHook, defaults: Mapping[str, Any]) -> Database[dict[str, Any]]:
     """Return the connection's database; the hook makes its client at the first call."""
     hook.extras = {**defaults, **hook.extras}
-    return hook.get_conn().get_database(
+    try:
+        client = hook.get_conn()
+    except (ValueError, TypeError, OSError) as error:  # PyMongo's, for an option's value, and a file that one names
+        raise ConfigurationError(str(error)) from error
+    return client.get_database(
         hook.connection.schema,
         codec_options=CodecOptions(tz_aware=True),
         read_concern=ReadConcern("majority"),
@@ -141,7 +146,7 @@ def _open(hook: MongoHook, defaults: Mapping[str, Any]) -> Database[dict[str, An
 def _hook(conn_id: str) -> MongoHook:
     try:
         hook = MongoHook(conn_id)
-    except AirflowException as error:
+    except (AirflowException, AirflowConfigException) as error:
         raise FixSetup(
             f"the Airflow connection {conn_id!r} cannot be used: {error}. Expected one of type mongo with host and "
             f'schema (the database), such as AIRFLOW_CONN_{conn_id.upper()}=\'{{"conn_type": "mongo", '
@@ -174,7 +179,7 @@ def _in_plain_words(where: str, consequence: str = _NOT_COMMITTED) -> Iterator[N
             f"to it (firewall, Atlas access list), and the connection's host, port and replicaSet. {consequence}"
         ) from None
     except ConfigurationError as error:
-        raise FixSetup(f"{where} cannot be used as set up: {error}. Correct the connection's extra") from None
+        raise FixSetup(f"{where} cannot be used as set up: {error}. Correct the connection") from None
     except OperationFailure as error:
         raise _refusal(error, where) from None
     except PyMongoError as error:

@@ -10,7 +10,7 @@ from pymongo import MongoClient
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from tender_sync.errors import FixSetup
-from tender_sync.mongo import CLIENT_DEFAULTS, database
+from tender_sync.mongo import CLIENT_DEFAULTS, KeptDatabase, database
 
 
 @pytest.fixture
@@ -71,6 +71,28 @@ def test_missing_credentials_are_told(connection):
 def test_user_without_rights_on_the_database_is_told(connection):
     message = refused(connection(schema="elsewhere"))
     assert "readWrite" in message
+
+
+@pytest.mark.parametrize(
+    ("mistake", "said"),
+    [
+        ({"conn_type": "mongodb"}, "conn_type must be 'mongo'"),
+        ({"conn_type": "mongodb+srv"}, "conn_type 'mongo'"),
+        ({"extra": {"srv": True}}, "srv URI should not specify a port"),
+        ({"port": 70_000}, "Port must be an integer"),
+        ({"extra": {"maxPoolSize": "ten"}}, "maxPoolSize must be an integer"),
+        ({"extra": {"tls": "yes"}}, "tls must be 'true' or 'false'"),
+        ({"extra": {"authSource": 5}}, "Wrong type for authSource"),
+        ({"extra": {"tls": True, "tlsCAFile": "/nowhere"}}, "No such file"),
+    ],
+    ids=str,
+)
+def test_connection_that_cannot_be_used_is_explained_to_run_and_page(connection, mistake, said):
+    """And no retry is spent on it."""
+    conn_id = connection(**mistake)
+    for opened in (database(conn_id), KeptDatabase(conn_id).opened()):
+        with pytest.raises(FixSetup, match=rf"'tendhunt_mongo'.* cannot be used.*{said}"), opened:
+            pass
 
 
 def test_client_is_small_and_impatient_unless_the_connection_says_otherwise(mongo_connection, monkeypatch, mongod):
