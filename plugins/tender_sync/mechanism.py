@@ -21,7 +21,7 @@ _FRAMEWORK = r"\bframework(?: agreement)?s?\b"
 _IS_DPS = re.compile(_DPS, re.IGNORECASE)
 _IS_FRAMEWORK = re.compile(_FRAMEWORK, re.IGNORECASE)
 _CALL_OFF = re.compile(r"\bcall(?:ed|ing)?[- ]?offs?\b|\b(?:mini|further)[- ]?competition\b", re.IGNORECASE)
-_WITHIN_SENTENCE = r"(?:[^.]|\.(?=\S)){0,120}?"  # across "RM1557.14"
+_WITHIN_SENTENCE = r"(?:[^.]|\.(?=\S)){0,200}?"  # across "RM1557.14"
 # "A further competition … under … DPS", "awarded via framework agreement", "direct award from a framework", and any
 # that is named: "through L&Q framework", "use of the APUC framework"; not "under one framework", nor what a new one
 # will be used for ("mini competitions will be issued", "contracts to be called off under the framework").
@@ -77,10 +77,9 @@ def contract_mechanism(release: Release) -> Mechanism | None:
 
     None where the notice describes no procurement (terminations, cancellations, changes, corrigenda).
     """
-    published = _published(release)
-    if published is None or _only_flagged(release):
-        published = _called_off_from(release) or published
-    found = published or _named(release) or _set_up_by(release)
+    found = _published(release)
+    if found is None or _only_flagged(release):
+        found = _called_off_from(release) or _named(release) or found or _set_up_by(release)
     if found == "dps" and release.regime == "CELEX" and release.stage == "AWARD":
         return "call_off_dps"
     described = any(tender.get(field) for tender in release.tenders for field in _PROCEDURE)
@@ -112,7 +111,7 @@ def _only_flagged(release: Release) -> bool:
 
     One that is set up is described, named by the title, or given to several suppliers.
     """
-    described = objects(release.tenders, "techniques", "frameworkAgreement") or _named(release)
+    described = objects(release.tenders, "techniques", "frameworkAgreement") or _named(release) in {"framework", "dps"}
     return _uses(release, "FrameworkAgreement") and not described and len(awarded_suppliers(release)) <= 1
 
 

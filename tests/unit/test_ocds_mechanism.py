@@ -98,6 +98,14 @@ CASES = {
         award("School run", "AWARDED FOLLOWING A MINI COMPETITION UNDER THE COUNCIL'S DPS 7", procurementMethod="open"),
         "call_off_dps",
     ),
+    "a direct award via a lot of a framework with long names": (
+        award(
+            "Pipes",
+            "More pipes. Direct award via Lot 12 - Long and Winding Buried Pipes, Ducts and Cables of the North by "
+            "North West Regional Consortium of Purchasing Organisations for Towns and Villages Framework for Works",
+        ),
+        "call_off_framework",
+    ),
     "awarded via a framework": (
         award("Surface dressing", "Awarded via framework agreement for works"),
         "call_off_framework",
@@ -171,6 +179,10 @@ CASES = {
         "framework",
     ),
     "an award that sets one up": (release("award", description="Award to one supplier", **FLAG), "framework"),
+    "a call-off by its title, flagged as its framework is": (
+        release("award", title="Works Framework - Call-off 3", **FLAG),
+        "call_off_framework",
+    ),
     "old rules, a purchase via one that is flagged": (
         award("Power tools", procurementMethodRationale="Purchase via NHS Supply Framework", **FLAG, **OLD),
         "call_off_framework",
