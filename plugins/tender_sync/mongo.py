@@ -11,7 +11,7 @@ import pymongo
 from airflow.exceptions import AirflowConfigException
 from airflow.providers.mongo.hooks.mongo import MongoHook
 from airflow.sdk.exceptions import AirflowException
-from bson.codec_options import CodecOptions
+from bson.codec_options import CodecOptions, DatetimeConversion
 from pymongo.errors import (
     ConfigurationError,
     OperationFailure,
@@ -137,7 +137,8 @@ def _open(hook: MongoHook, defaults: Mapping[str, Any]) -> Database[dict[str, An
         raise ConfigurationError(str(error)) from error
     return client.get_database(
         hook.connection.schema,
-        codec_options=CodecOptions(tz_aware=True),
+        # Whoever else writes may store years that Python does not know; to compare them, its last one will do.
+        codec_options=CodecOptions(tz_aware=True, datetime_conversion=DatetimeConversion.DATETIME_CLAMP),
         read_concern=ReadConcern("majority"),
         write_concern=WriteConcern("majority"),
     )

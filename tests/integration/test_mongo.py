@@ -6,11 +6,16 @@ import json
 from typing import Any
 
 import pytest
+from bson.datetime_ms import DatetimeMS
 from pymongo import MongoClient
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from tender_sync.errors import FixSetup
 from tender_sync.mongo import CLIENT_DEFAULTS, KeptDatabase, database
+from tender_sync.schema import ensure_schema
+from tender_sync.sources import FIND_A_TENDER
+from tests import histories
+from tests.integration.writer import Writer
 
 
 @pytest.fixture
@@ -137,6 +142,16 @@ def test_transactions_are_committed_by_the_majority(mongo_connection, monkeypatc
         db.syncTurns.insert_one({"_id": "contracts"})
         session.with_transaction(lambda session: db.syncTurns.delete_many({}, session=session))
     assert sent == [{"w": "majority"}]
+
+
+def test_dates_past_what_python_knows_are_no_obstacle(mongo_connection):
+    """JavaScript, and so the first version and the web app, take the deadline of a notice in the year 20244."""
+    with database(mongo_connection) as db:
+        ensure_schema(db)
+        stored = {"source": "FIND_A_TENDER", "noticeId": "a", "ocid": histories.OCID}
+        db.contracts.insert_one(stored | {"deadlineDate": DatetimeMS(576_000_000_000_000)})
+        Writer(db, FIND_A_TENDER).commit(histories.release("b", "UK4 update", 1))
+        assert db.contracts.count_documents({}) == 2
 
 
 def test_client_is_closed_with_the_block(mongo_connection):
