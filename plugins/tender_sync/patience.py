@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 # Airflow kills a task 5 s after SIGTERM, so a stop must be noticed well within that.
 _SLICE = 1.0
-_RENEW_EVERY = timedelta(seconds=30)
+_RENEW_EVERY = 30.0
 _WORTH_SAYING = 15.0
 
 
@@ -56,12 +56,15 @@ class Patience:
             raise EndRun(f"time budget spent: {why} lasts until {until:%H:%M:%S} UTC")
         if seconds >= _WORTH_SAYING:
             log.info("waiting %.0f s, until %s UTC: %s", seconds, f"{until:%H:%M:%S}", why)
-        began = renewed = self._clock.now()
-        while (left := (until - self._clock.now()).total_seconds()) > 0:
+        # By what is slept: the clock may be set meanwhile, and an hour's silence would cost the lease.
+        slept = renewed = 0.0
+        while (left := seconds - slept) > 0:
             if self._stopping():
                 raise EndRun(f"told to stop while waiting ({why})")
-            self._clock.sleep(min(left, _SLICE))
-            if self._clock.now() - renewed >= _RENEW_EVERY:
+            nap = min(left, _SLICE)
+            self._clock.sleep(nap)
+            slept += nap
+            if slept - renewed >= _RENEW_EVERY:
                 self.renew()
-                renewed = self._clock.now()
-        self.waited += (self._clock.now() - began).total_seconds()
+                renewed = slept
+        self.waited += slept

@@ -39,6 +39,25 @@ def test_a_long_wait_keeps_the_lease_and_is_said(caplog):
     assert "waiting 300 s, until 12:05:00 UTC: the next request to CONTRACTS_FINDER" in caplog.text
 
 
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_clock_that_is_set_changes_no_wait(hours):
+    """Without it the lease is not renewed, and the API's Retry-After not kept."""
+    clock, renewals = SimulatedClock(), []
+    waiting = patience(clock, budget=3 * 3600, renewals=renewals)
+    sleep = clock.sleep
+
+    def sleep_and_be_set(seconds):
+        sleep(seconds)
+        if len(clock.slept) == 100:
+            clock.moment += timedelta(hours=hours)
+
+    clock.sleep = sleep_and_be_set
+    waiting.wait(300, "Retry-After")
+    assert sum(clock.slept) == pytest.approx(300)
+    assert waiting.waited == pytest.approx(300)
+    assert len(renewals) == 10
+
+
 def test_the_usual_pace_is_not_said(caplog):
     with caplog.at_level(logging.INFO):
         patience(SimulatedClock()).wait(10.05, "pace")
