@@ -181,7 +181,10 @@ def _finish(run: _Run, jobs: SyncJobs, outcome: str, in_vain: Counter[str], *, d
 
 @dataclass
 class _Run:
-    """One run on its way: `place` moves with every commit, `seen` holds the cursors followed in the open window."""
+    """One run on its way: `place` moves with every commit, `seen` holds the cursors followed in the open window.
+
+    `resumed`: the open window's first pages were read by an earlier run.
+    """
 
     source: Source
     job: SyncJob
@@ -192,11 +195,13 @@ class _Run:
     ceiling: datetime
     sets_aside_at_once: bool = False
     place: Place = field(init=False)
+    resumed: bool = field(init=False)
     seen: set[str] = field(default_factory=set)
     counts: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.place = self.job.place
+        self.resumed = self.place.cursor is not None
 
     def read_on(self, max_items: int | None) -> None:
         """Read pages until the ceiling is reached.
@@ -297,6 +302,10 @@ class _Run:
             log.error("%s hid releases in a long window: none over %s is asked for again", self.source.title, longest)
         if place.window is None:
             self.job = replace(self.job, failures=0)  # as the commit has set it
+            if self.resumed and place.reached == place.watermark < self.ceiling - self.source.look_back:
+                # Its first page was read hours ago, and the next run will not look back so far for what came late.
+                place = replace(place, reached=None)
+        self.resumed = self.resumed and place.cursor is not None
         self.place = place
         self.counts.update(counts)
         self._say(window, counts)

@@ -234,3 +234,20 @@ def test_contracts_finder_keeps_the_older_release_of_an_updated_notice(make_worl
     assert (old in world.catalogue.existing(source.name)) == (source.name != CONTRACTS_FINDER)
     assert world.contract(old)
     assert world.contract(new)
+
+
+def test_notice_listed_late_is_found_by_a_run_that_goes_on_hours_later(world):
+    """A walk is cut off after its first page, and a notice dated before it appears there; the API is down for hours."""
+    world.run()
+    for number in range(world.source.page_size * 2):
+        world.publish(f"{900000 + number}-2026")
+        world.pass_time(seconds=30)
+    world.run(max_items=1)
+    assert world.place["cursor"]
+    listed_late = release("990000-2026", date=world.clock.now() - timedelta(minutes=5))
+    world.pass_time(minutes=3)
+    world.catalogue.publish(world.source.name, listed_late)
+    world.pass_time(hours=6)
+    world.run_until_done(max_items=1)
+    assert world.contract("990000-2026")
+    assert problems(world) == []
