@@ -37,6 +37,7 @@ CONNECT_SECONDS, READ_SECONDS = 5, 60
 BODY_SECONDS, BODY_BYTES = 180, 256 * 2**20
 TRIES = 5
 LONGEST_RETRY_AFTER = 3600.0
+_REACHED = ("Read timed out", "Connection aborted")  # of Requests, before the body; what fails in it is urllib3's
 _REFUSED_CERTIFICATE = "certificate verify failed"  # OpenSSL's words
 HEADERS = {
     "Accept": "application/json",
@@ -152,8 +153,9 @@ class Feed:
                 raise FixSetup(
                     self._message(f"{error}; expected an https address with a valid certificate", request)
                 ) from None
-            # A server that was reached and stays silent may be busy with too large a window.
-            failure = WindowTrouble if "Read timed out" in str(error) else StopRun
+            # A server that was reached and gives no whole answer may be at pains with too large a window.
+            reached = isinstance(error, HTTPError) or any(said in str(error) for said in _REACHED)
+            failure = WindowTrouble if reached else StopRun
             reason = f"no answer ({type(error).__name__}: {error})"
             raise _Failed(failure(self._message(reason, request))) from None
 

@@ -230,6 +230,20 @@ def test_failing_window_is_halved_after_two_runs(world):
     assert problems(world) == []
 
 
+@pytest.mark.parametrize("loses", ["reset", "cut_short"])
+def test_connection_that_only_small_answers_survive_does_not_hold_the_source_up(source, make_world, monkeypatch, loses):
+    """The same as a 504, of a gateway that says less."""
+    world = make_world(source, now=WINTER)
+
+    def spoiled(exchange: Exchange) -> Answer | None:
+        return REGISTRY[loses](exchange) if exchange.answer.body.count(b'"ocid"') > 3 else None
+
+    monkeypatch.setitem(REGISTRY, "spoiled", spoiled)
+    world.server.faults.add("spoiled")
+    world.run_until_failures_end(most=100)
+    assert problems(world) == []
+
+
 def test_api_that_refuses_the_pace_gets_no_smaller_windows(world):
     """Two refused runs would halve the window otherwise, and so ask for more pages of an API that wants fewer."""
     world.run(max_items=1)
