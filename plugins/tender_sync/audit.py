@@ -19,6 +19,9 @@ from tender_sync.reread import Foretold, InPlace, out_of_turn
 from tender_sync.windows import Window, whole_second
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pymongo.collection import Collection
     from pymongo.database import Database
 
     from tender_sync.clock import Clock
@@ -37,15 +40,20 @@ _NAMED_AT_MOST = 50
 
 
 class _Compared:
-    """Compares each page with the contracts, notes the difference in the audit's document, then passes the page on."""
+    """Compares each page with the contracts, notes the difference in the audit's document, then passes the page on.
 
-    def __init__(self, db: Database[dict[str, Any]], audit: Any, store: Store, *, repair: bool) -> None:
+    In this order, so that what is repaired is known of whatever happens. `told` are notice ids that are noted already.
+    """
+
+    def __init__(
+        self, db: Database[dict[str, Any]], audit: Any, store: Store, *, repair: bool, told: Iterable[str]
+    ) -> None:
         self._audits = db["syncAudits"]
         self._audit = audit
         self._store = store
         self._repair = repair
         self._passed_on = InPlace(store) if repair else Foretold(store)
-        self._found: set[str] = set()
+        self._found = set(told)
 
     def commit_page(self, page: MappedPage) -> Counter[str]:
         """Compare and pass on; what is found twice, because its window is read again, counts once."""
@@ -56,7 +64,6 @@ class _Compared:
         for what, ids in (("missing", missing), ("stale", stale)):
             if ids:
                 log.error("%s in the contracts, of window %s: %s", what, window_said(page.window), ", ".join(ids))
-        committed = self._passed_on.commit_page(page)
         found = Counter(missing=len(missing), stale=len(stale))
         checked = Counter(
             windowsChecked=page.counts["windows"],
@@ -68,7 +75,7 @@ class _Compared:
         self._audits.update_one(
             {"_id": self._audit}, {"$inc": dict(found | checked | repaired), "$push": {"named": named}}
         )
-        return committed
+        return self._passed_on.commit_page(page)
 
 
 def audit(
@@ -116,6 +123,7 @@ def audit(
         audits.update_many(
             {"source": source.name, "endedAt": None}, {"$set": {"endedAt": clock.now(), "outcome": "died"}}
         )
+        began |= _untold(audits, source)
         key = audits.insert_one(began).inserted_id
         span = source.audit_span
         try:
@@ -124,7 +132,7 @@ def audit(
                 window,
                 mode=AUDIT,
                 fetch_page=fetch_page,
-                store=_Compared(db, key, store, repair=repair),
+                store=_Compared(db, key, store, repair=repair, told=began["named"]),
                 patience=patience,
                 clock=clock,
             )
@@ -165,6 +173,14 @@ def _due(db: Database[dict[str, Any]], source: Source, job: SyncJob, clock: Cloc
     if start >= end:
         raise SkipRun(f"{source.title} has nothing to audit: it is in up to {job.place.watermark:%Y-%m-%d %H:%M} UTC")
     return Window(start, end)
+
+
+def _untold(audits: Collection[dict[str, Any]], source: Source) -> dict[str, Any]:
+    """Return what the audit before had found and repaired when it failed or died: nobody was told, and it is in now."""
+    before = audits.find_one({"source": source.name}, sort=[("startedAt", -1)])
+    if before is None or before["outcome"] not in ("failed", "died") or not before["repair"]:
+        return {}
+    return {name: before[name] for name in ("missing", "stale", "repaired", "named")}
 
 
 def _tell(source: Source, window: Window, found: dict[str, Any]) -> NoReturn:

@@ -13,6 +13,7 @@ from airflow.sdk.observability import stats
 from tender_sync.audit import USUAL_RANGE
 from tender_sync.errors import FixSetup, RejectedRelease, SkipRun, StopRun, TellSomebody
 from tender_sync.freshness import check_freshness
+from tender_sync.store import Store
 from tender_sync.sync import audit_source, run_source
 from tender_sync.windows import Window
 from tests.integration.oracle import problems
@@ -261,6 +262,31 @@ def test_audit_that_fails_says_so(run, audit, at_work):
         audit()
     assert at_work.db.syncAudits.find_one()["outcome"] == "failed"
     assert (at_work.job["status"], at_work.job["lease"]) == ("syncing", None)
+
+
+@pytest.mark.parametrize("committed", [True, False], ids=["committed", "not committed"])
+def test_what_an_audit_found_before_it_failed_is_told_by_its_retry(run, audit, at_work, monkeypatch, committed):
+    """The retry finds in what was repaired: that the task was red for a minute would be all there was to see of it."""
+    run()
+    lost = at_work.lose(DAY)
+    commit_page = Store.commit_page
+
+    def fail_at_repair(self: Any, page: Any) -> Any:
+        if self.foresee(page.contracts).created:
+            if committed:
+                commit_page(self, page)
+            raise StopRun("MongoDB is away")
+        return commit_page(self, page)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "commit_page", fail_at_repair)
+        with pytest.raises(StopRun, match="is away"):
+            audit()
+    at_work.pass_time(minutes=1)
+    with pytest.raises(TellSomebody, match=rf" {len(lost)} notices were missing .* {len(lost)} are put right"):
+        audit()
+    at_work.pass_time(minutes=1)
+    assert audit()["missing"] == 0
 
 
 def check(world, run_id="check-1"):
