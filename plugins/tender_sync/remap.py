@@ -69,13 +69,28 @@ class Remap:
         self._counts: Counter[str] = Counter()
         self._fields: Counter[str] = Counter()
         self._shown = 0
+        self._after = ""
+
+    def begin(self) -> None:
+        """Find the notice id to go on after: that of an unfinished run with the same mapper, or none."""
+        if self._dry_run:
+            return
+        now = self._clock.now()
+        kept = self._remaps.find_one({"_id": self._source.name})
+        if kept and kept["completedAt"] is None and kept["mapperVersion"] == MAPPER_VERSION:
+            self._after = str(kept["after"])
+            log.info("%s: going on after notice %s", self._source.title, self._after or "none")
+            return
+        begun = {"mapperVersion": MAPPER_VERSION, "after": "", "startedAt": now, "updatedAt": now, "completedAt": None}
+        counts = {"read": 0, "changed": 0, "unmappable": 0}
+        self._remaps.replace_one({"_id": self._source.name}, begun | counts, upsert=True)
 
     def run(self, patience: Patience) -> dict[str, Any]:
         """Go on from where the last run stopped until all contracts are done or `patience` ends; return what was done.
 
         :raises SkipRun: another run is at the same contracts
         """
-        after, outcome = self._begin(), "done"
+        after, outcome = self._after, "done"
         try:
             while True:
                 patience.check()
@@ -90,20 +105,6 @@ class Remap:
             if not self._dry_run:
                 Buyers(self._db, self._clock).recount_buyers()
         return self._end(outcome)
-
-    def _begin(self) -> str:
-        """Return the notice id to go on after: that of an unfinished run with the same mapper, or none."""
-        if self._dry_run:
-            return ""
-        now = self._clock.now()
-        kept = self._remaps.find_one({"_id": self._source.name})
-        if kept and kept["completedAt"] is None and kept["mapperVersion"] == MAPPER_VERSION:
-            log.info("%s: going on after notice %s", self._source.title, kept["after"] or "none")
-            return str(kept["after"])
-        begun = {"mapperVersion": MAPPER_VERSION, "after": "", "startedAt": now, "updatedAt": now, "completedAt": None}
-        counts = {"read": 0, "changed": 0, "unmappable": 0}
-        self._remaps.replace_one({"_id": self._source.name}, begun | counts, upsert=True)
-        return ""
 
     def _batch(self, after: str) -> _Batch:
         """Make the next contracts anew: half as many as long as they are too large for one transaction.
@@ -216,10 +217,20 @@ def remap_contracts(
 ) -> dict[str, dict[str, Any]]:
     """Make the contracts of `sources` anew, one source after the other, within one time budget; return what was done.
 
+    Where a run before ended early, only what it left is done: those of its sources that were complete are left alone,
+    or a history that takes the whole budget would be begun again and again, and the other source never reached.
+
     :raises SkipRun: another run is at the same contracts
     """
     patience = Patience(clock, clock.now() + time_budget, renew=lambda: None, stopping=stopping)
-    return {source.name: Remap(db, source, clock, dry_run=dry_run).run(patience) for source in sources}
+    chosen = list(sources)
+    if not dry_run:
+        left = db["syncRemaps"].distinct("_id", {"completedAt": None, "mapperVersion": MAPPER_VERSION})
+        chosen = [source for source in chosen if source.name in left] or chosen
+    remaps = {source.name: Remap(db, source, clock, dry_run=dry_run) for source in chosen}
+    for remap in remaps.values():
+        remap.begin()
+    return {name: remap.run(patience) for name, remap in remaps.items()}
 
 
 def _said(value: object) -> str:

@@ -11,7 +11,7 @@ import pytest
 from tender_sync import ocds, remap
 from tender_sync.errors import SkipRun
 from tender_sync.remap import Remap, remap_contracts
-from tender_sync.sources import FIND_A_TENDER, SOURCES
+from tender_sync.sources import CONTRACTS_FINDER, FIND_A_TENDER, SOURCES
 from tests import histories
 from tests.integration.oracle import problems
 from tests.integration.world import dump, release
@@ -110,6 +110,29 @@ def test_run_that_ends_early_is_gone_on_with(writer, world_db):
     assert kept["completedAt"] == writer.clock.now()
 
 
+def test_run_over_both_sources_is_gone_on_with_in_the_one_it_had_come_to(writer, world_db):
+    for each in (writer, Writer(world_db, CONTRACTS_FINDER)):
+        fill(each)
+    both = [FIND_A_TENDER, CONTRACTS_FINDER]
+
+    def remapped(*looks: bool) -> dict[str, int]:
+        stops = iter(looks)
+        done = remap_contracts(
+            world_db,
+            both,
+            writer.clock,
+            dry_run=False,
+            time_budget=timedelta(hours=1),
+            stopping=lambda: next(stops, bool(looks)),
+        )
+        return {name: source["read"] for name, source in done.items()}
+
+    assert remapped(False, True) == {"FIND_A_TENDER": 2, "CONTRACTS_FINDER": 0}
+    assert remapped(*[False] * 4, True) == {"FIND_A_TENDER": 3, "CONTRACTS_FINDER": 2}
+    assert remapped() == {"CONTRACTS_FINDER": 3}
+    assert remapped() == {"FIND_A_TENDER": 5, "CONTRACTS_FINDER": 5}, "the next one begins again"
+
+
 def test_newer_mapper_begins_again(writer, world_db, monkeypatch):
     fill(writer)
     looks = iter([False, True])
@@ -138,11 +161,11 @@ def test_batch_that_fails_leaves_everything_as_it_was(writer, world_db, monkeypa
 def test_two_runs_at_once_do_not_do_each_others_batches(writer, world_db):
     fill(writer)
     one = Remap(world_db, FIND_A_TENDER, writer.clock, dry_run=False)
-    after = one._begin()
+    one.begin()
     looks = iter([False, True])
     assert run(world_db, writer.clock, stopping=lambda: next(looks))["read"] == 2
     with pytest.raises(SkipRun, match="another run is making the contracts of Find a Tender anew"):
-        one._batch(after)
+        one._batch("")
 
 
 def test_what_syncs_write_meanwhile_is_kept(writer, world_db, monkeypatch):
