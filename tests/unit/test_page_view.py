@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import zlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -238,3 +239,10 @@ def test_credentials_in_an_address_are_left_out(text):
     assert "example" in shown
     failed = view(job=SYNCING | {"errorLog": [text]}, runs=[run(NOW - HOUR, error=text)])
     assert "s3cret" not in json.dumps(failed)
+
+
+def test_message_full_of_colons_is_looked_through_at_once():
+    """What an API answered stands in it; before, five such errors took ten seconds at every look."""
+    began = time.monotonic()
+    assert without_credentials("a:" * 1000) == "a:" * 1000
+    assert time.monotonic() - began < 0.2

@@ -34,7 +34,7 @@ _SATURDAY = 5
 
 _RUN_COUNTS = ("fetched", "created", "updated", "unchanged", "rejected", "doubled", "requests", "pages", "windows")
 # What stands before @ in an address: a name and a password.
-_CREDENTIALS = re.compile(r"[^\s/@'\"]*:[^\s@'\"]*@")
+_CREDENTIALS = re.compile(r"[^\s/:@'\"]*+:[^\s@'\"]*+@")
 
 
 def overview(
