@@ -144,6 +144,16 @@ def test_audit_that_found_something_missing_is_shown_with_what_it_found(page, ui
     page.until(lambda: ui.tasks("completeness_audit", run)["audit_contracts_finder"] == "failed", "its failure")
 
 
+def test_audit_that_failed_is_not_shown_as_good(page, ui):
+    began = ui.db.client.admin.command("hello")["localTime"]
+    found = dict.fromkeys(("windowsChecked", "missing", "stale", "repaired"), 0)
+    failed = {"source": FTS, "startedAt": began, "endedAt": began, "from": began, "to": began, "outcome": "failed"}
+    ui.db.syncAudits.insert_one(failed | found)
+    page.until(lambda: "failed" in page.fact(FTS, "audit"), "the audit")
+    outcome = f'section[data-source="{FTS}"] [data-fact="audit"] [data-fact="outcome"] strong'
+    assert page.find(outcome).get_attribute("class") == "bad"
+
+
 def test_theme_follows_airflows_switch(page):
     colours = {}
     for theme in ("dark", "light"):

@@ -3,6 +3,7 @@ import { bars, ranking } from "./charts.js";
 import { duration, el, moment, number, percent } from "./dom.js";
 
 const MODE_CLASS = { syncing: "good", backfilling: "busy", "in error": "bad", "never run": "quiet" };
+const OUTCOME_CLASS = { done: "good", running: "busy", failed: "bad", died: "bad" };
 const SECTORS_SHOWN = 12;
 
 export function sourceSection(source, page) {
@@ -63,7 +64,7 @@ function backfill(progress) {
 
 function lastRun(run) {
   if (!run) return el("p", { class: "quiet" }, "No run yet.");
-  const kind = { done: "good", running: "busy", failed: "bad", died: "bad" }[run.outcome] ?? null;
+  const kind = OUTCOME_CLASS[run.outcome] ?? null;
   const counts = ["fetched", "created", "updated", "unchanged", "rejected", "doubled"];
   return el("div", { "data-fact": "last run" },
     el("h3", {}, "Last run"),
@@ -105,9 +106,10 @@ function topAndRest(rows) {
 function audit(found) {
   const heading = el("h3", {}, "Last audit");
   if (!found) return el("div", { "data-fact": "audit" }, heading, el("p", { class: "quiet" }, "no audit yet"));
+  const kind = OUTCOME_CLASS[found.outcome] ?? null;
   const wrong = found.missing + found.stale;
   return el("div", { "data-fact": "audit" }, heading, facts([
-    ["Outcome", found.outcome, moment(found.endedAt ?? found.startedAt), wrong ? "warn" : "good"],
+    ["Outcome", found.outcome, moment(found.endedAt ?? found.startedAt), kind === "good" && wrong ? "warn" : kind],
     ["Range", found.from ? found.from.slice(0, 10) : "–", found.to ? `to ${found.to.slice(0, 10)}` : ""],
     ["Windows checked", number(found.windowsChecked)],
     ["Missing", number(found.missing), "", found.missing ? "bad" : null],
