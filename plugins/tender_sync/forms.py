@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 # A run that backfills lasts until just before the next one starts, so that hardly an allowed request is left unused.
 TIME_BUDGET_MINUTES = 59.5
-# Airflow checks no format "date-time" by itself; this makes it refuse what is none.
-_MOMENT = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$"
+# Years of four digits from 2000 on: a slip such as 0202 would be walked through for days, or not be read back. And no
+# format "date-time": the field it makes takes the time zone of the browser, under whatever title.
+_MOMENT = r"^20\d{2}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$"
 _MODES = {
     "normal": "normal: go on from where the last run stopped",
     "replay": "replay: read a range of time again; cursor and watermark stay",
@@ -63,8 +64,8 @@ def source_params(source: Source) -> dict[str, Param]:
 def range_params(when: str) -> dict[str, Param]:
     """Make the two fields of a range of time."""
     return {
-        "window_from": _moment("From (UTC)", f"The range's first moment. {when}"),
-        "window_to": _moment("To (UTC)", "The range's last moment; one in the future means now."),
+        "window_from": _moment("From", f"The range's first moment. {when}"),
+        "window_to": _moment("To", "The range's last moment; one in the future means now."),
     }
 
 
@@ -81,6 +82,7 @@ def time_budget(minutes: float) -> Param:
 
 
 def _moment(title: str, description: str) -> Param:
+    example = "As 2026-06-01, 2026-06-01T06:00 or, in another zone, 2026-06-01T06:00+01:00."
     return Param(
-        None, type=["null", "string"], format="date-time", pattern=_MOMENT, title=title, description=description
+        None, type=["null", "string"], pattern=_MOMENT, title=f"{title} (UTC)", description=f"{description} {example}"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -34,13 +34,15 @@ from tender_sync.windows import Window, whole_second
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from datetime import datetime
 
     from pymongo.database import Database
 
     from tender_sync.clock import Clock
     from tender_sync.orders import Order
     from tender_sync.sources import Source
+
+# Before it lie slips of the pen only, and years that would not be read back as they are written down.
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,8 @@ def read_settings(source: Source, clock: Clock) -> Settings:
     start, pace, burst = source.history_start, source.pace, source.burst
     if text := os.environ.get("BACKFILL_START_DATE"):
         start = parse_moment(text, "BACKFILL_START_DATE")
-        if start > clock.now():
-            raise FixSetup(f"BACKFILL_START_DATE is {text!r}, which lies in the future; expected a past date")
+        if not _EARLIEST <= start <= clock.now():
+            raise FixSetup(f"BACKFILL_START_DATE is {text!r}; expected a past date, from {_EARLIEST:%Y-%m-%d} on")
     if text := os.environ.get("SYNC_PACE_SECONDS"):
         burst = 1
         try:

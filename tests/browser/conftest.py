@@ -68,6 +68,8 @@ def start_browser(chromium, ui, tmp_path_factory) -> Callable[[], AbstractContex
         for flag in (*_FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
             options.add_argument(flag)
         chrome = Chrome(options, Service(driver))
+        # Whoever looks is seldom in UTC.
+        chrome.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": "Asia/Kolkata"})
         try:
             yield Browser(chrome, ui.address)
         finally:

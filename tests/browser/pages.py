@@ -11,7 +11,6 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
     from selenium.webdriver import Chrome
     from selenium.webdriver.remote.webelement import WebElement
@@ -100,21 +99,13 @@ class TriggerForm:
         chosen = self._browser.find("input[name=element_mode]")
         self._browser.until(lambda: chosen.get_attribute("value") == mode, f"mode {mode} to be chosen")
 
-    def fill_in_day(self, label: str, day: datetime) -> None:
-        """Fill in a field of date and time: midnight of that day."""
-        path = f"//*[normalize-space(text())={label!r}]/following::*[@data-testid='datetime-input'][1]"
-        field = self._browser.chrome.find_element(By.XPATH, path)
-        field.click()
-        entry = self._browser.until(lambda: self._visible("input[placeholder='YYYY/MM/DD']"), "the calendar")
-        entry.send_keys(f"{day:%Y/%m/%d}")
-        self._browser.until(lambda: f"{day:%b %d, %Y} 00:00" in field.text, f"{day:%Y-%m-%d} to be taken")
-        entry.send_keys(Keys.ESCAPE)
-        self._browser.until(lambda: not self._visible("input[placeholder='YYYY/MM/DD']"), "the calendar to close")
+    def fill_in(self, label: str, text: str) -> None:
+        field = self._browser.chrome.find_element(
+            By.XPATH, f"//*[normalize-space(text())={label!r}]/following::input[1]"
+        )
+        field.send_keys(text)
 
     def trigger(self) -> None:
         buttons = [each for each in self._browser.all("[role=dialog] button") if each.text.strip() == "Trigger"]
         buttons[-1].click()
         self._browser.until(lambda: "/runs/manual__" in self._browser.chrome.current_url, "the new run's page")
-
-    def _visible(self, selector: str) -> WebElement | None:
-        return next((each for each in self._browser.all(selector) if each.is_displayed()), None)

@@ -103,7 +103,7 @@ def test_rejected_release_is_shown_raw_and_leads_to_its_dag(page, ui):
 
 
 def test_replay_triggered_from_the_form_brings_back_what_was_lost(page, ui):
-    """A contract is lost; its day is read again by the form of the DAG the page leads to."""
+    """A contract is lost; its day, which is one of UTC, is read again by the form of the DAG the page leads to."""
     page.until(lambda: page.fact(CF, "mode") == "syncing", "the end of the backfill", 180)
     watermark = ui.db.syncJobs.find_one({"source": CF})["lastSyncedDate"]
     lost = ui.db.contracts.find({"source": CF}).sort("publishedDate", 1).skip(500).next()
@@ -112,8 +112,8 @@ def test_replay_triggered_from_the_form_brings_back_what_was_lost(page, ui):
     page.click(f'section[data-source="{CF}"] .head a')
     form = TriggerForm(page)
     form.choose("replay")
-    form.fill_in_day("From (UTC)", day)
-    form.fill_in_day("To (UTC)", day + timedelta(days=1))
+    form.fill_in("From (UTC)", f"{day:%Y-%m-%d}")
+    form.fill_in("To (UTC)", f"{day + timedelta(days=1):%Y-%m-%d}")
     form.trigger()
     page.open_page()
     page.until(lambda: page.fact(CF, "outcome") == "done\nreplay", "the replay's result", 120)

@@ -58,6 +58,9 @@ def test_every_field_has_a_title_and_help():
         {"window_from": "yesterday"},
         {"window_to": "01/06/2026"},
         {"backfill_start": "2021"},
+        {"backfill_start": "0202-01-01"},
+        {"mode": "replay", "window_from": "0001-01-01", "window_to": "2026-06-02"},
+        {"mode": "replay", "window_from": "2026-06-01", "window_to": "9999-12-31T23:59:59-01:00"},
         {"confirm": "x" * 41},
     ],
     ids=str,
@@ -94,7 +97,7 @@ def test_what_is_asked_is_understood():
     assert order(mode="replay", **RANGE).window == DAY
     assert order(mode="dry_run", **RANGE).window == DAY
     assert order(mode="dry_run").window is None
-    # What the form's date picker sends.
+    # As other forms write it, and in another zone.
     assert (
         order(mode="replay", window_from="2026-06-01T00:00:00.000Z", window_to="2026-06-02T01:00:00+01:00").window
         == DAY
