@@ -6,6 +6,7 @@ In order of writing: the first three find the backfill of Find a Tender at work,
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections import Counter
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
@@ -83,6 +84,22 @@ def test_task_at_work_marked_failed_stops_and_gives_its_lease_back(airflow):
     until(lambda: airflow.job(LONG)["lease"] is None, "the lease to be given back")
     assert airflow.record(run)["outcome"].startswith("told to stop")
     open_gate(airflow)
+    airflow.pause(LONG)
+
+
+def test_paused_dag_ends_its_task_and_keeps_the_rest_and_what_is_triggered_for_later(airflow):
+    airflow.unpause(LONG)
+    run = airflow.trigger(LONG, max_items_per_run=1000)
+    until(lambda: airflow.record(run).get("pages"), "a run at work")
+    airflow.ask("PATCH", airflow.dag(LONG), {"is_paused": True})
+    until(lambda: airflow.tasks(LONG, run)["sync"] == "success", "the task's end")
+    second = airflow.trigger(LONG, mode="reset")
+    time.sleep(10)
+    assert airflow.job(LONG)["lease"] is None
+    assert (airflow.run(LONG, run)["state"], airflow.tasks(LONG, run)["backfill_completed"]) == ("running", None)
+    assert airflow.run(LONG, second)["state"] == "queued"
+    airflow.unpause(LONG)
+    assert [airflow.ended(LONG, each) for each in (run, second)] == ["success", "success"]
     airflow.pause(LONG)
 
 
