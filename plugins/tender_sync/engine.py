@@ -231,6 +231,9 @@ class _Run:
         except ReadAgain as doubt:
             self._read_again(doubt, page=None)
             return
+        except WindowTrouble as trouble:
+            self._pass_by(trouble)
+            return
         self._heed_the_servers_clock(page)
         if cursor is not None:
             self.seen.add(cursor)
@@ -262,6 +265,24 @@ class _Run:
             f"What it held is committed; the next runs read it again, and run {FAILURES_BEFORE_SETTING_ASIDE + 1} in a "
             "row sets it aside in suspectWindows and goes on"
         )
+
+    def _pass_by(self, trouble: WindowTrouble) -> None:
+        """Set the smallest window aside that the API fails at time and again, while it answers elsewhere.
+
+        :raises WindowTrouble: it may yet be read, in smaller pieces or when the API is back
+        """
+        if self.job.failures < FAILURES_BEFORE_SETTING_ASIDE or shrink(self.source, self.place):
+            raise trouble
+        elsewhere = self._window.start - timedelta(days=1)
+        try:
+            answered = self.fetch_page(None, Window(elsewhere, elsewhere + self.source.min_span))
+        except (StopRun, ReadAgain) as error:
+            trouble.requests += error.requests
+            raise trouble from None
+        doubt = ReadAgain(str(trouble))
+        doubt.requests = trouble.requests + answered.requests
+        self._set_aside(doubt, page=None)
+        self.seen = set()
 
     def _set_aside(self, doubt: ReadAgain, page: FetchPageResult | None) -> None:
         window = self._window

@@ -22,6 +22,7 @@ from tests.integration.world import WINTER, notices, release
 from tools.ocds_server import FIND_A_TENDER, REGISTRY
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from pymongo.client_session import ClientSession
@@ -142,25 +143,27 @@ def test_failures_of_one_window_set_no_later_one_aside(source, make_world):
     assert problems(world) == []
 
 
-def breaks_off_at(world, monkeypatch):
-    """Let the page with one certain notice always break off before its end; return that notice's id."""
+def spoil_the_page_of_one(world, monkeypatch, spoil: Callable[[Exchange], Answer]) -> str:
+    """Spoil every page with one certain notice; return that notice's id."""
     released = list(world.catalogue.existing(world.source.name))
-    broken = released[len(released) // 2]
+    notice_id = released[len(released) // 2]
 
-    def breaks_off(exchange: Exchange) -> Answer | None:
-        answer = exchange.answer
-        if f'"id":"{broken}"'.encode() not in answer.body:
-            return None
-        return replace(answer, body=answer.body[: len(answer.body) - 20])
+    def spoiled(exchange: Exchange) -> Answer | None:
+        return spoil(exchange) if f'"id":"{notice_id}"'.encode() in exchange.answer.body else None
 
-    monkeypatch.setitem(REGISTRY, "breaks_off", breaks_off)
-    world.server.faults.add("breaks_off")
-    return broken
+    monkeypatch.setitem(REGISTRY, "spoiled", spoiled)
+    world.server.faults.add("spoiled")
+    return notice_id
+
+
+def breaks_off(exchange: Exchange) -> Answer:
+    """Let a page break off before its end."""
+    return replace(exchange.answer, body=exchange.answer.body[:-20])
 
 
 def test_undecodable_page_that_stays_so_is_set_aside_and_the_source_goes_on(source, make_world, monkeypatch):
     world = make_world(source, now=WINTER)
-    broken = breaks_off_at(world, monkeypatch)
+    broken = spoil_the_page_of_one(world, monkeypatch, breaks_off)
     for number in (1, 2):
         with pytest.raises(StopRun, match="damaged JSON"):
             world.run()
@@ -179,6 +182,34 @@ def test_undecodable_page_that_stays_so_is_set_aside_and_the_source_goes_on(sour
     assert len(missing) <= 2
     pages = {document["contentHash"] for document in kept}
     assert [line for line in problems(world) if line not in missing and line[-64:] not in pages] == []
+
+
+def test_notice_that_the_api_cannot_tell_does_not_hold_its_source_up(source, make_world, monkeypatch):
+    """Each page with it is an internal error, for good."""
+    world = make_world(source, now=WINTER)
+    untold = spoil_the_page_of_one(world, monkeypatch, REGISTRY["http_500"])
+    world.run_until_failures_end(most=150)
+    suspects = world.job["suspectWindows"]
+    assert 1 <= len(suspects) <= 3
+    assert all("HTTP 500" in suspect["reason"] for suspect in suspects)
+    missing = [line for line in problems(world) if line.startswith("missing: ")]
+    assert any(untold in line for line in missing)
+    assert len(missing) <= 2
+    assert problems(world) == missing
+
+
+def test_api_that_fails_everywhere_sets_nothing_aside(world):
+    world.run(max_items=1)
+    world.server.faults.add("http_500")
+    for _ in range(25):
+        with pytest.raises(WindowTrouble, match="HTTP 500"):
+            world.run()
+    assert world.job["suspectWindows"] == []
+    window = world.job["window"]
+    assert window["to"] - window["from"] <= timedelta(seconds=3)
+    world.server.faults.clear()
+    world.run_until_done()
+    assert problems(world) == []
 
 
 def test_page_for_people_with_status_200_fails_the_run_and_never_sets_anything_aside(world):
