@@ -113,7 +113,8 @@ class Notice:
     `guid` is what a notice's versions share, on Contracts Finder alone. `order` sorts as published. `partial`: it says
     only what changed (a corrigendum of the old rules, a contract change, a market's new members), and so cannot take a
     full notice's place. `deadline` is the one it states itself. `stays_open`: a dynamic purchasing system takes
-    requests until its deadline, whatever it awards. `contracts` maps each contract to its award.
+    requests until its deadline, whatever it awards. `old_rules` are those before the Procurement Act. `contracts` maps
+    each contract to its award.
     """
 
     id: str
@@ -127,6 +128,7 @@ class Notice:
     partial: bool
     deadline: datetime | None
     stays_open: bool
+    old_rules: bool
     lots: frozenset[str]
     awards: frozenset[str]
     contracts: Mapping[str, str]
@@ -177,6 +179,7 @@ class _Family:
             if notice.lane is Lane.AWARD:
                 for award in notice.awards or _NO_AWARDS:
                     self._awards[award, notice.step].append(notice)
+        self._first_awards = [each for each in self._whole if each.lane is Lane.AWARD and not each.updates]
         self.deadlines = self._deadlines()
 
     def _deadlines(self) -> dict[str, datetime | None]:
@@ -270,11 +273,17 @@ class _Family:
         return sorted([*found, *ends], key=attrgetter("order"))
 
     def _updated_by(self, update: Notice) -> Notice | None:
-        """Return the award notice that `update` says it updates: the last before it of its step about its awards."""
+        """Return the award notice that `update` says it updates: the last before it of its step about its awards.
+
+        Under the old rules an update (F20) has to number its contract, an award need not: the update is then of the
+        only award notice there is, if that has no more awards. (The EU profile of OCDS takes the nearest before it.)
+        """
         if update.lane is not Lane.AWARD or not update.updates:
             return None
-        same = (each for award in update.awards for each in self._awards[award, update.step])
-        return max((each for each in same if each.order < update.order), key=attrgetter("order"), default=None)
+        before = [n for award in update.awards for n in self._awards[award, update.step] if n.order < update.order]
+        if not before and update.old_rules and len(self._first_awards) == 1:
+            before = [n for n in self._first_awards if n.order < update.order and len(n.awards) <= len(update.awards)]
+        return max(before, key=attrgetter("order"), default=None)
 
 
 def _ends_planning(later: Notice, planning: Notice) -> bool:
@@ -368,6 +377,7 @@ def _notice(contract: Mapping[str, Any]) -> Notice:
         # Stored before there was such a field: no corrigendum has moved its deadline yet.
         deadline=contract.get("statedDeadlineDate", contract["deadlineDate"]),
         stays_open=stays_open,
+        old_rules=guid is None and contract["noticeType"] is None,
         lots=frozenset(found for each in _objects(raw, "tender", "lots") if (found := identifier(each.get("id")))),
         awards=frozenset({*awards, *contracts.values()}),
         contracts=contracts,

@@ -65,6 +65,34 @@ CHAINS = {
         [("a", "old award", 0), ("b", "old award update", 1)],
         {"a": "b"},
     ),
+    "an update that numbers the one award, which had no number": (
+        [("a", "old award", 0), ("b", "old award update", 1, {"about": ["C7-1"]})],
+        {"a": "b"},
+    ),
+    "two such updates": (
+        [
+            ("a", "old award", 0),
+            ("b", "old award update", 1, {"about": ["C7-1"]}),
+            ("c", "old award update", 2, {"about": ["C7-1"]}),
+        ],
+        {"a": "b", "b": "c"},
+    ),
+    "an update of another number, after several awards": (
+        [("a", "old award", 0), ("b", "old award", 90), ("c", "old award update", 91, {"about": ["C7-1"]})],
+        {},
+    ),
+    "an update of another number, after a notice of several awards": (
+        [("a", "old award", 0, {"about": ["1", "2"]}), ("b", "old award update", 1, {"about": ["C7-1"]})],
+        {},
+    ),
+    "an update of another number before the award": (
+        [("a", "old award update", 0, {"about": ["C7-1"]}), ("b", "old award", 1)],
+        {},
+    ),
+    "an update under the Act of another award": (
+        [("a", "UK7", 0), ("b", "UK7 update", 1, {"about": ["2"]})],
+        {},
+    ),
     "awards of a dynamic purchasing system stand side by side": (
         [("a", "old award", 0), ("b", "old award", 90), ("c", "old award", 180)],
         {},
