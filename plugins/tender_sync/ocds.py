@@ -282,6 +282,8 @@ _DESCRIPTIONS = (
     ("tender", "amendments", "description"),
     ("contracts", "amendments", "description"),
     ("contracts", "amendments", "rationale"),
+    ("contracts", "proposedAmendments", "description"),
+    ("contracts", "proposedAmendments", "rationale"),
     ("awards", "statusDetails"),
     ("contracts", "statusDetails"),
 )

@@ -110,6 +110,7 @@ def renewal(release: Release) -> Renewal:
     """
     for parts, period in (
         (release.standing_contracts, "period"),
+        (objects(release.standing_contracts, "proposedAmendments"), "period"),
         (release.standing_awards, "contractPeriod"),
         (release.lots, "contractPeriod"),
         (release.tenders, "contractPeriod"),

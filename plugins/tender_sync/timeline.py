@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
 # Where the old rules' corrigendum says which of the notice's times it moves: section IV.2.2 of the standard
 # forms is the "time limit for receipt of tenders or requests to participate" (of projects, of expressions of interest,
-# for submission of applications). People write it by hand: "IV.2.2)", "Section IV 2.2".
-_DEADLINE = re.compile(r"\bIV[.\s]*2[.\s]*2(?![0-9])|^time limit for (?:the )?(?:receipt|submission)\b", re.IGNORECASE)
+# for submission of applications). The forms for defence have it in IV.3.4. People write it by hand: "IV.2.2)",
+# "Section IV 2.2".
+_DEADLINE = re.compile(
+    r"\bIV[.\s]*(?:2[.\s]*2|3[.\s]*4)(?![0-9])|^time limit for (?:the )?(?:receipt|submission)\b", re.IGNORECASE
+)
 # Contracts Finder's amendments from one portal (Delta eSourcing) keep the old deadline as data, and tell the new one at
 # the head of the description.
 _WHEN = r"(\d{1,2} [A-Z][a-z]+ \d{4})\s+Time: (\d{1,2}:\d{2})"
@@ -40,17 +43,16 @@ def deadline_date(release: Release) -> datetime | None:
     """Return the end of the tender period or, for two-stage procedures, the deadline to express interest.
 
     Two-stage procedures have no tender period. A corrigendum of the old rules has neither, but the new time
-    among its changes; one that gives it only in words gives none. `enquiryPeriod.endDate` closes questions and is
-    never the deadline.
+    among its changes, the latest where lots differ; one that gives it only in words gives none.
+    `enquiryPeriod.endDate` closes questions and is never the deadline.
     """
     stated = _first(
         [
             *walk(release.tenders, "tenderPeriod", "endDate"),
             *walk(release.tenders, "expressionOfInterestDeadline"),
-            *_corrected_deadlines(release),
         ],
         end_of_day=True,
-    )
+    ) or max(_dates(_corrected_deadlines(release), end_of_day=True), default=None)
     for told in texts(release.tenders, "description"):
         for *old, day, time in _READ_NEW.findall(told):
             if stated and stated == _written(*old):
@@ -80,12 +82,14 @@ def award_date(release: Release) -> datetime | None:
 def contract_period(release: Release) -> Period:
     """Return when the contract begins and ends, each from the first place that says it.
 
-    The places, latest in the procurement's life first: the end of an ended contract, contracts, awards, the
-    tender's lots, the tender, the framework agreement. Possible renewals (`maxExtentDate`) are not counted in.
+    The places, latest in the procurement's life first: the end of an ended contract, contracts, what a change not yet
+    signed makes of them (UK10), awards, the tender's lots, the tender, the framework agreement. Possible renewals
+    (`maxExtentDate`) are not counted in.
     """
     contracts = release.standing_contracts
     periods = (
         objects(contracts, "period"),
+        objects(contracts, "proposedAmendments", "period"),
         objects(release.standing_awards, "contractPeriod"),
         objects(release.lots, "contractPeriod"),
         objects(release.tenders, "contractPeriod"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from tender_sync.dig import identifier, number, objects, text, walk, word
@@ -80,7 +81,8 @@ def worth(release: Release) -> Worth:
     """Return what a release says it is worth, from the first place that states an amount.
 
     The places, in order: the tender's value, its lots', its framework agreement's; the awards', the
-    contracts', what ended contracts came to; the budget, and the bids. Award notices of Find a Tender state it
+    contracts', what a change not yet signed makes of them (UK10), what ended ones came to, what users and the buyer pay
+    for a concession; the budget, and the bids. Award notices of Find a Tender state it
     only in awards (UK6) or contracts (UK7, old regime), and 31 of 200 Contracts Finder releases only in an
     award. Failed awards and cancelled contracts do not count.
 
@@ -135,8 +137,11 @@ def _places(release: Release) -> Iterator[_Place]:
     yield _Place(_apart(objects(release.lots, "value")), [])
     yield _Place(_together(objects(tenders, "techniques", "frameworkAgreement", "value")), [])
     yield _Place(_by_lot(release.standing_awards, "value"), [])
-    yield _Place(_by_lot(_with_lots_of_awards(contracts, release), "value"), [])
+    contracts = _with_lots_of_awards(contracts, release)
+    yield _Place(_by_lot(contracts, "value"), [])
+    yield _Place(_by_lot(contracts, "proposedAmendments", "value"), [])
     yield _Place(_by_lot(contracts, "implementation", "finalValue"), [])
+    yield _Place(_apart(objects(contracts, "implementation", "charges", "estimatedValue")), [])
     budget = objects(release.json, "planning", "budget")
     yield _Place(_together(objects(budget, "amount")), [])
     yield _Place(_apart(objects(budget, "budgetBreakdown", "amount")), [])
@@ -158,9 +163,20 @@ def _by_lot(parts: list[dict[str, Any]], *path: str) -> list[_Stated]:
 
 
 def _with_lots_of_awards(contracts: list[dict[str, Any]], release: Release) -> list[dict[str, Any]]:
-    """Return contracts with the lots of the awards they follow: only awards name them."""
-    awards = {identifier(award.get("id")): award.get("relatedLots") for award in release.awards}
-    return [{"relatedLots": awards.get(identifier(each.get("awardID"))), **each} for each in contracts]
+    """Return contracts with the lots of the awards they follow: only awards name them.
+
+    Old-rule notices of 2021 give several awards one id where the buyer numbered them alike (53 of 182 procurements:
+    https://github.com/open-contracting-extensions/european-union/issues/91). Their contracts come in the same order.
+    """
+    lots: defaultdict[str | None, list[Any]] = defaultdict(list)
+    for award in release.standing_awards:
+        lots[identifier(award.get("id"))].append(award.get("relatedLots"))
+    found = []
+    for each in contracts:
+        of_award = lots[identifier(each.get("awardID"))]
+        related = of_award.pop(0) if len(of_award) > 1 else next(iter(of_award), None)
+        found.append({"relatedLots": related, **each})
+    return found
 
 
 def _related_lots(part: Mapping[str, Any]) -> frozenset[str]:

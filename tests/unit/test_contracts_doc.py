@@ -53,7 +53,7 @@ SCHEMES = {"Act": "UKPGA", "old": "CELEX"}
 LISTS = {
     *("parties", "items", "lots", "awards", "contracts", "documents", "suppliers", "deliveryAddresses", "criteria"),
     *("additionalClassifications", "amendments", "unstructuredChanges", "budgetBreakdown", "finance", "numbers"),
-    *("additionalContactPoints", "submissionMethod"),
+    *("additionalContactPoints", "submissionMethod", "proposedAmendments", "charges"),
 }
 OTHERS = {"services": "works", "UKPGA": "CELEX", "written": "electronicSubmission", "European Union": "Wales"}
 

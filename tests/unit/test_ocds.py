@@ -150,6 +150,8 @@ def test_titles_and_descriptions():
     assert fts(description="Said outside", tender={"description": None})["description"] == "Said outside"
     assert fts(tender={"lots": [{"description": None}, {"description": "Lot"}]})["description"] == "Lot"
     assert fts(contracts=[{"amendments": [{"rationale": "Restructured"}]}])["description"] == "Restructured"
+    assert fts(contracts=[{"proposedAmendments": [{"description": "More roofs"}]}])["description"] == "More roofs"
+    assert fts(contracts=[{"proposedAmendments": [{"rationale": "Leaks"}]}])["description"] == "Leaks"
     assert fts(contracts=[{"statusDetails": None}, {"statusDetails": "Breach"}])["description"] == "Breach"
 
 

@@ -136,6 +136,7 @@ YEAR = {"renewal": {"description": "One more year"}}
             "One more year",
         ),
         ({"contracts": [{"hasRenewal": False}], "awards": [{"hasRenewal": True}]}, False, None),
+        ({"contracts": [{"proposedAmendments": [{"hasRenewal": True}]}]}, True, None),
         ({"contracts": [{"period": {"maxExtentDate": "2030-01-01"}}]}, True, None),
         ({"contracts": [{"period": {"endDate": "2029-01-01", "maxExtentDate": "2030-01-01"}}]}, True, None),
         ({"contracts": [{"period": {"endDate": "2030-01-01T23:59:59", "maxExtentDate": "2030-01-01"}}]}, None, None),

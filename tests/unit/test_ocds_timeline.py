@@ -8,7 +8,7 @@ import pytest
 
 from tender_sync.notices import Release
 from tender_sync.ocds import map_ocds_to_contract
-from tender_sync.timeline import award_date, contract_period
+from tender_sync.timeline import award_date, contract_period, deadline_date
 
 
 def day(month, number):
@@ -51,6 +51,12 @@ FRAMEWORK = {"techniques": {"frameworkAgreement": {"period": days("2026-12-01T00
             },
             day(1, 1),
             day(1, 15),
+        ),
+        # a change that is not signed yet says what the contract itself does not
+        (
+            {"contracts": [{"proposedAmendments": [{"period": CONTRACT["period"]}]}], "awards": [AWARD]},
+            day(1, 1),
+            day(1, 31),
         ),
         ({"tender": {"lots": [{"contractPeriod": {"durationInDays": 1080}}]}}, None, None),
         ({"tender": {"contractPeriod": {"startDate": "0001-01-01T00:00:00", "endDate": None}}}, None, None),
@@ -141,6 +147,7 @@ def corrigendum(section, value, label=None):
         ("IV.2.2)", {"date": "2029-02-23T15:00:00Z"}, datetime(2029, 2, 23, 15, tzinfo=UTC)),
         ("IV.2.2", {"date": "2029-02-23T15:00:00Z"}, datetime(2029, 2, 23, 15, tzinfo=UTC)),
         ("Section IV 2.2", {"date": "2029-02-23T15:00:00Z"}, datetime(2029, 2, 23, 15, tzinfo=UTC)),
+        ("IV.3.4)", {"date": "2029-02-23T15:00:00Z"}, datetime(2029, 2, 23, 15, tzinfo=UTC)),
         ("IV.2.2", {"text": "two weeks later"}, None),
         ("IV.2.7", {"date": "2029-02-23T15:00:00Z"}, None),
         ("II.2.4", {"text": "2029-02-23"}, None),
@@ -156,3 +163,12 @@ def test_a_corrigendum_may_name_the_deadline_by_its_label_alone():
     moved = {"date": "2029-02-23T15:00:00Z"}, "Time limit for receipt of tenders or requests to participate"
     contract = map_ocds_to_contract(corrigendum("IV.2.3)", *moved), "FIND_A_TENDER")
     assert contract["deadlineDate"] == datetime(2029, 2, 23, 15, tzinfo=UTC)
+
+
+def test_the_latest_of_the_deadlines_that_a_corrigendum_gives_its_lots_counts():
+    release = corrigendum("IV.2.2)", {"date": "2029-02-28T12:00:00Z"})
+    changes = release["tender"]["amendments"][0]["unstructuredChanges"]
+    changes.append({"relatedLot": "2", "where": {"section": "IV.2.2)"}, "newValue": {"date": "2029-02-23T15:00:00Z"}})
+    assert deadline_date(Release(release)) == datetime(2029, 2, 28, 12, tzinfo=UTC)
+    changes.reverse()
+    assert deadline_date(Release(release)) == datetime(2029, 2, 28, 12, tzinfo=UTC)

@@ -50,6 +50,16 @@ def bids(*ranges):
     return {"bids": {"statistics": statistics}}
 
 
+def numbered_alike(*stated):
+    """Return awards and their contracts, each with its lot, all under one number; what has no value failed."""
+    return {
+        "awards": [
+            {"id": "C1", "status": "active" if value else "unsuccessful", "relatedLots": [lot]} for lot, value in stated
+        ],
+        "contracts": [{"id": "C1", "awardID": "C1", "value": value} for _, value in stated if value],
+    }
+
+
 CASES = {
     # each case is a release, then its low and high end, currency and basis
     "one figure is both ends": (tender(value=net(900)), 900, 900, "GBP", "net"),
@@ -151,6 +161,27 @@ CASES |= {
         for_lots((None, "1"), (None, "2")) | {"contracts": [{"awardID": n, "value": net(5)} for n in (0, 1)]},
         10,
         10,
+        "GBP",
+        "net",
+    ),
+    "awards and contracts of one number, which many buyers give to all, go by their order": (
+        numbered_alike(("0", None), ("1", net(10)), ("1", net(20)), ("2", net(30))),
+        50,
+        60,
+        "GBP",
+        "net",
+    ),
+    "what users and the buyer pay for a concession": (
+        {"contracts": [{"implementation": {"charges": [{"estimatedValue": net(80)}, {"estimatedValue": net(20)}]}}]},
+        100,
+        100,
+        "GBP",
+        "net",
+    ),
+    "what a change that is not signed yet makes of a contract": (
+        {"contracts": [{"proposedAmendments": [{"value": both(50, 60)}]}]},
+        50,
+        50,
         "GBP",
         "net",
     ),
