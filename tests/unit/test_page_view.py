@@ -241,6 +241,17 @@ def test_credentials_in_an_address_are_left_out(text):
     assert "s3cret" not in json.dumps(failed)
 
 
+def test_backfill_after_a_reset_is_measured_by_the_runs_since():
+    """Those before had come further than it is now."""
+    reset_at = NOW - 2 * HOUR
+    backfilling = job(lastSyncedDate="2026-01-11T00:00:00Z", resetAt=reset_at)
+    before = [run(reset_at - n * HOUR, fetched=9000, watermark=datetime(2026, 5, 1, tzinfo=UTC)) for n in (1, 30)]
+    since = run(NOW - HOUR, fetched=1000, watermark=datetime(2026, 1, 11, tzinfo=UTC))
+    progress = view(job=backfilling, runs=[since, *before])["backfill"]
+    assert progress["releasesPerHour"] == 2000
+    assert progress["expectedEnd"] == "2026-06-05T22:16:52Z"
+
+
 def test_message_full_of_colons_is_looked_through_at_once():
     """What an API answered stands in it; before, five such errors took ten seconds at every look."""
     began = time.monotonic()

@@ -133,8 +133,9 @@ def _backfill(source: Source, job: Mapping[str, Any], runs: list[dict[str, Any]]
     """Say how far a backfill is, and when it ends if it goes on like the runs of the last day."""
     start = _moment(job.get("backfillStartDate")) or source.history_start
     reached = _moment(job.get("lastSyncedDate")) or start
-    # Replays and audits read the source as well, and bring it no further.
-    runs = [run for run in runs if run.get("mode") == BACKFILLING]
+    # Replays and audits read the source as well, and bring it no further; runs before a reset brought it elsewhere.
+    since = job.get("resetAt") or start
+    runs = [run for run in runs if run.get("mode") == BACKFILLING and run["startedAt"] >= since]
     recent = [run for run in runs if run["startedAt"] > now - MEASURED_OVER]
     worked = sum((_lasted(run, now) for run in recent), timedelta())
     before = next((run["watermark"] for run in runs[len(recent) :] if run.get("watermark")), start)
