@@ -390,7 +390,7 @@ def _place_fields(place: Place) -> dict[str, Any]:
 
 
 def _from_document(document: dict[str, Any], source: Source) -> SyncJob:
-    start = parse_moment(document["backfillStartDate"] or _iso(source.history_start), "syncJobs.backfillStartDate")
+    start = parse_moment(document.get("backfillStartDate") or _iso(source.history_start), "syncJobs.backfillStartDate")
     watermark = document["lastSyncedDate"]
     window = document["window"]
     return SyncJob(

@@ -196,11 +196,14 @@ def test_contracts_of_the_first_version_are_completed(world):
 
 
 @pytest.mark.parametrize("missing", ["backfillStartDate", "lastSyncedDate"])
-def test_first_version_job_that_never_ran_begins_at_its_beginning(world, missing):
-    world.db.syncJobs.insert_one(
-        {"source": world.source.name, "status": "backfilling", "backfillStartDate": "2026-06-03T00:00:00.000Z"}
-        | {missing: None}
-    )
+@pytest.mark.parametrize("is_there", [True, False], ids=["null", "not there"])
+def test_first_version_job_that_never_ran_begins_at_its_beginning(world, missing, is_there):
+    """Mongoose writes no field for what is undefined."""
+    legacy = {"source": world.source.name, "status": "backfilling", "backfillStartDate": "2026-06-03T00:00:00.000Z"}
+    legacy[missing] = None
+    if not is_there:
+        del legacy[missing]
+    world.db.syncJobs.insert_one(legacy)
     job = world.holder()[0].get_or_create_sync_job(world.start)
     expected = world.source.history_start if missing == "backfillStartDate" else world.start
     assert job.backfill_start == job.place.watermark == expected
