@@ -147,7 +147,7 @@ class Feed:
             response = self._hook.run(request, headers=HEADERS, extra_options=options)
             with response:
                 return response, self._body(response)
-        except (RequestException, HTTPError) as error:
+        except (RequestException, HTTPError, ValueError) as error:  # ValueError: a redirect to what is no address
             # Of TLS only a refused certificate needs a person: a handshake cut short passes like any lost connection.
             if isinstance(error, InvalidURL | InvalidSchema | MissingSchema) or _REFUSED_CERTIFICATE in str(error):
                 raise FixSetup(
@@ -174,7 +174,8 @@ class Feed:
         status = response.status_code
         said = " ".join(body[:2000].decode("utf-8", errors="replace").split())[:300]
         rule = self._source.rule(status, with_cursor=with_cursor)
-        reason = f"HTTP {status} {response.reason or ''} ({said!r})"
+        redirect = f", leads to {response.headers['Location'][:300]!r}" if "Location" in response.headers else ""
+        reason = f"HTTP {status} {response.reason or ''} ({said!r}{redirect})"
         if rule.action is Action.READ_AGAIN:
             return ReadAgain(f"the cursor is refused: {reason}")
         if rule.action is Action.STOP:

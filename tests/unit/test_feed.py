@@ -165,6 +165,7 @@ RETRIED = [
     (lambda: requests.ConnectionError("refused"), 3),
     (lambda: requests.exceptions.SSLError("[SSL: UNEXPECTED_EOF_WHILE_READING] EOF occurred in violation"), 3),
     (lambda: requests.ReadTimeout("Read timed out"), 3),
+    (lambda: ValueError("Invalid IPv6 URL"), 3),  # Requests' own, of a redirect to http://[
     (lambda: requests.exceptions.ChunkedEncodingError("cut short"), 3),
 ]
 
@@ -255,6 +256,13 @@ def test_a_lasting_failure_ends_after_the_last_try(source, failure, ends_as):
 def test_a_refused_first_page_stops_the_run_at_once(source, status):
     with pytest.raises(StopRun, match=f"HTTP {status}.*updatedFrom is wrong") as caught:
         fetch(source, answer(status, b'{"message": "updatedFrom is wrong"}'))
+    assert len(caught.value.hook.asked) == 1
+
+
+@both_sources
+def test_a_redirect_is_not_followed_but_told(source):
+    with pytest.raises(StopRun, match=r"HTTP 308.*leads to 'https://api\.example\.org/2\.0'") as caught:
+        fetch(source, answer(308, b"", Location="https://api.example.org/2.0"))
     assert len(caught.value.hook.asked) == 1
 
 
