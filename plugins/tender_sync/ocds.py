@@ -275,8 +275,8 @@ _PUBLISHERS: Mapping[str, _Publisher] = {
 _TITLES = (("tender", "title"), ("title",), ("awards", "title"), ("contracts", "title"))
 _DESCRIPTIONS = (
     ("tender", "description"),
-    ("description",),
     ("tender", "lots", "description"),
+    ("description",),  # the old forms' "additional information": of procedure, rules and appeals
     ("awards", "description"),
     ("contracts", "description"),
     ("tender", "amendments", "description"),

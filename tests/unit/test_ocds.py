@@ -148,7 +148,8 @@ def test_titles_and_descriptions():
     assert fts(awards=[{"title": None}, {"title": "Award"}])["title"] == "Award"
     assert fts(contracts=[{"title": "Contract"}])["title"] == "Contract"
     assert fts(description="Said outside", tender={"description": None})["description"] == "Said outside"
-    assert fts(tender={"lots": [{"description": None}, {"description": "Lot"}]})["description"] == "Lot"
+    lots = {"lots": [{"description": None}, {"description": "Lot"}]}
+    assert fts(description="Additional information", tender=lots)["description"] == "Lot"
     assert fts(contracts=[{"amendments": [{"rationale": "Restructured"}]}])["description"] == "Restructured"
     assert fts(contracts=[{"proposedAmendments": [{"description": "More roofs"}]}])["description"] == "More roofs"
     assert fts(contracts=[{"proposedAmendments": [{"rationale": "Leaks"}]}])["description"] == "Leaks"
