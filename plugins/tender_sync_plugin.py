@@ -37,7 +37,8 @@ _APPS = [{"app": page, "url_prefix": "/tender-sync", "name": "Tender sync"}]
 _VIEWS = [
     {
         "name": "Tender sync",
-        "href": "/tender-sync/",
+        # From the base of Airflow's own document, which is a path where a proxy serves Airflow under one.
+        "href": "tender-sync/",
         "destination": "nav",
         "url_route": "tender-sync",
         "nav_top_level": True,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import json
+import re
 from typing import TYPE_CHECKING
+from urllib.parse import urljoin
 
 import pytest
 from fastapi.testclient import TestClient
@@ -98,9 +100,21 @@ def test_page_stands_in_the_navigation(airflow, token):
     answer = airflow.get("/api/v2/plugins", headers={"Authorization": f"Bearer {token('anna')}"})
     (plugin,) = [each for each in answer.json()["plugins"] if each["name"] == "tender_sync"]
     (view,) = plugin["external_views"]
-    assert (view["name"], view["href"], view["destination"]) == ("Tender sync", "/tender-sync/", "nav")
+    assert (view["name"], view["href"], view["destination"]) == ("Tender sync", "tender-sync/", "nav")
     errors = airflow.get("/api/v2/plugins/importErrors", headers={"Authorization": f"Bearer {token('anna')}"})
     assert errors.json()["import_errors"] == []
+
+
+def test_page_is_found_where_a_proxy_serves_airflow_under_a_path(airflow, token):
+    """Airflow's document tells by its base where it is, and the frame's address is taken from there."""
+    sent = {"Authorization": f"Bearer {token('anna')}"}
+    plugins = airflow.get("/api/v2/plugins", headers=sent).json()["plugins"]
+    (view,) = next(each for each in plugins if each["name"] == "tender_sync")["external_views"]
+    for path in ("", "/airflow"):
+        served = TestClient(airflow.app, root_path=path)
+        base = re.search(r'<base href="([^"]*)"', served.get(f"{path}/", headers=sent).text)[1]
+        address = urljoin(base, view["href"])
+        assert (address, served.get(address, headers=sent).status_code) == (f"{path}/tender-sync/", 200)
 
 
 def test_connection_kept_in_airflows_own_database_is_used(airflow, token, mongo_connection, mongod, db, monkeypatch):
