@@ -189,6 +189,13 @@ def test_volumes_are_declared_and_used():
     assert {mount.split(":")[0] for mount in mounts} == set(COMPOSE["volumes"])
 
 
+def test_alarms_are_written_to_a_volume():
+    """Else they would be lost whenever a container is made anew: with every upgrade, and every new password."""
+    for name in {name for name in SERVICES if name.startswith("airflow-")} - ONE_SHOT:
+        file = SERVICES[name]["environment"]["TENDER_SYNC_NOTIFICATIONS"]
+        assert any(file.startswith(f"{mount.split(':')[1]}/") for mount in SERVICES[name]["volumes"])
+
+
 def test_airflow_settings_exist_in_this_version_of_airflow():
     spec = importlib.util.find_spec("airflow")
     assert spec is not None
