@@ -59,6 +59,9 @@ KEYS = [
     "currency",
     "implementation",
     "finalValue",
+    "charges",
+    "estimatedValue",
+    "proposedAmendments",
     "deliveryAddresses",
     "tenderPeriod",
     "endDate",
@@ -210,6 +213,8 @@ awards = many(
         period=period,
         hasRenewal=st.booleans(),
         renewal=like(description=words),
+        implementation=like(finalValue=money, charges=many(like(estimatedValue=money))),
+        proposedAmendments=many(like(value=money, period=period, hasRenewal=st.booleans(), description=words)),
     )
 )
 criteria = many(like(name=words, type=words, description=words, numbers=many(like(number=amounts, weight=words))))
