@@ -180,7 +180,7 @@ def _in_plain_words(where: str, consequence: str = _NOT_COMMITTED) -> Iterator[N
             f"to it (firewall, Atlas access list), and the connection's host, port and replicaSet. {consequence}"
         ) from None
     except ConfigurationError as error:
-        raise FixSetup(f"{where} cannot be used as set up: {error}. Correct the connection") from None
+        raise FixSetup(f"{where} cannot be used as set up: {error}. Correct the connection, or its extra") from None
     except OperationFailure as error:
         raise _refusal(error, where) from None
     except PyMongoError as error:
