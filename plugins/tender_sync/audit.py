@@ -136,7 +136,7 @@ def audit(
                 patience=patience,
                 clock=clock,
             )
-        except StopRun:
+        except (SkipRun, StopRun):
             audits.update_one({"_id": key}, {"$set": {"endedAt": clock.now(), "outcome": "failed"}})
             raise
         ended = {"endedAt": clock.now(), "outcome": read.outcome, "reached": read.reached}

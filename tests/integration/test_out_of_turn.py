@@ -264,6 +264,21 @@ def test_audit_that_fails_says_so(run, audit, at_work):
     assert (at_work.job["status"], at_work.job["lease"]) == ("syncing", None)
 
 
+def test_audit_that_lost_its_lease_is_not_said_to_be_running(run, audit, at_work, monkeypatch):
+    run()
+    foresee = Store.foresee
+
+    def overtaken(self: Any, contracts: Any) -> Any:
+        at_work.db.syncJobs.update_one({}, {"$set": {"lease.token": "another"}})
+        return foresee(self, contracts)
+
+    monkeypatch.setattr(Store, "foresee", overtaken)
+    with pytest.raises(SkipRun, match="taken over"):
+        audit()
+    found = at_work.db.syncAudits.find_one()
+    assert (found["outcome"], found["endedAt"]) == ("failed", at_work.clock.now())
+
+
 @pytest.mark.parametrize("committed", [True, False], ids=["committed", "not committed"])
 def test_what_an_audit_found_before_it_failed_is_told_by_its_retry(run, audit, at_work, monkeypatch, committed):
     """The retry finds in what was repaired: that the task was red for a minute would be all there was to see of it."""
