@@ -154,6 +154,16 @@ def test_audit_that_failed_is_not_shown_as_good(page, ui):
     assert page.find(outcome).get_attribute("class") == "bad"
 
 
+def test_what_stays_while_text_is_marked_is_not_said_to_be_newer(page):
+    """Somebody marks a holder's name to copy it, and looks again an hour later."""
+    page.run("getSelection().selectAllChildren(document.querySelector('section h2'))")
+    said = page.said("#freshness")
+    time.sleep(7)
+    assert page.said("#freshness") == said
+    page.run("getSelection().removeAllRanges()")
+    page.until(lambda: page.said("#freshness") != said, "the page to be drawn anew")
+
+
 def test_theme_follows_airflows_switch(page):
     colours = {}
     for theme in ("dark", "light"):

@@ -23,7 +23,6 @@ async function refresh() {
   try {
     const overview = await ask("api/overview");
     wait = overview.refreshSeconds;
-    readAt = new Date();
     show(overview);
     say("");
   } catch (failure) {
@@ -33,9 +32,10 @@ async function refresh() {
 }
 
 function show({ now, refreshSeconds, sources, buyers }) {
-  freshness.textContent = `as of ${moment(now)}:${now.slice(17, 19)} UTC, like all times here; read again every ${refreshSeconds} s`;
-  // Text that somebody is marking to copy is left alone until they are done.
+  // Text that somebody is marking to copy is left alone until they are done, and so is how old it is said to be.
   if (!getSelection().isCollapsed) return;
+  readAt = new Date();
+  freshness.textContent = `as of ${moment(now)}:${now.slice(17, 19)} UTC, like all times here; read again every ${refreshSeconds} s`;
   const focused = focusable().indexOf(document.activeElement);
   content.replaceChildren(
     ...sources.map((source) => sourceSection(source, { openInAirflow, showRaw, remember })),
