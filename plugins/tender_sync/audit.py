@@ -139,10 +139,11 @@ def audit(
         except (SkipRun, StopRun):
             audits.update_one({"_id": key}, {"$set": {"endedAt": clock.now(), "outcome": "failed"}})
             raise
-        ended = {"endedAt": clock.now(), "outcome": read.outcome, "reached": read.reached}
-        audits.update_one({"_id": key}, {"$set": ended})
         range_read = {"from": window.start, "to": window.end}
         jobs.end_run(read.outcome, counts=read.in_vain, range=range_read, reached=read.reached)
+    # Last, because one that is ended counts as told.
+    ended = {"endedAt": clock.now(), "outcome": read.outcome, "reached": read.reached}
+    audits.update_one({"_id": key}, {"$set": ended})
     found: dict[str, Any] = audits.find_one({"_id": key}) or {}
     log.info(
         "%s audit of %s ended (%s), checked up to %s UTC: %d windows, %d missing, %d stale, %d repaired; %s",
