@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tender_sync.errors import FixSetup
@@ -11,8 +12,6 @@ from tender_sync.orders import Mode
 from tender_sync.reread import out_of_turn
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from pymongo.database import Database
 
     from tender_sync.jobs import SyncJobs
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _FORGOTTEN = ("status", "window", "cursor", "lastSyncedDate", "backfillStartDate", "backfillCompletedAt")
 
 
@@ -49,7 +49,7 @@ def reset(
         if confirmation is None:
             _show(source, plan, start, code)
             return jobs.end_run("plan shown, nothing changed", plan=plan, confirm=code)
-        if confirmation != code:
+        if confirmation != code and not _done_before(db, source, jobs.run_id, job):
             raise FixSetup(
                 f"nothing was done: {confirmation!r} does not confirm the reset of {source.title} to "
                 f"{start:%Y-%m-%d %H:%M} UTC. Trigger the DAG with mode reset and no confirmation to be shown the plan "
@@ -64,6 +64,13 @@ def _code(job: dict[str, Any], start: datetime) -> str:
     # No part of where the source is: it goes on reading between the plan and its confirmation.
     said = f"{job.get('source')} {job.get('createdAt')} {job.get('resetAt')} {start}"
     return hashlib.sha256(said.encode()).hexdigest()[:8]
+
+
+def _done_before(db: Database[dict[str, Any]], source: Source, run_id: str, job: dict[str, Any]) -> bool:
+    """Say whether a try of this same run used the code up, and died before it could say so: it is done again."""
+    tries = db["syncRuns"].find({"source": source.name, "runId": run_id, "endedAt": {"$ne": None}})
+    last = next(tries.sort("startedAt", -1).limit(1), None)
+    return bool(last and last["outcome"] == "died" and (job.get("resetAt") or _NEVER) >= last["startedAt"])
 
 
 def _show(source: Source, plan: dict[str, Any], start: datetime, code: str) -> None:

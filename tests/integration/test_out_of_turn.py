@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 from airflow.sdk.observability import stats
+from pymongo.errors import AutoReconnect
 
 from tender_sync.audit import USUAL_RANGE
 from tender_sync.errors import FixSetup, RejectedRelease, SkipRun, StopRun, TellSomebody
 from tender_sync.freshness import check_freshness
+from tender_sync.jobs import SyncJobs
 from tender_sync.store import Store
 from tender_sync.sync import audit_source, run_source
 from tender_sync.windows import Window
@@ -174,6 +176,35 @@ def test_reset_to_another_start_begins_there(run, at_work):
     assert at_work.job["backfillStartDate"] == "2026-06-04T00:00:00Z"
 
 
+@pytest.fixture
+def fail_at_the_end(monkeypatch):
+    """Let MongoDB fail, once, when a run is to be ended."""
+    end_run, failed = SyncJobs.end_run, []
+
+    def fail(self: Any, *outcome: Any, **facts: Any) -> Any:
+        if not failed:
+            failed.append(outcome)
+            raise AutoReconnect("the primary is gone")
+        return end_run(self, *outcome, **facts)
+
+    return lambda: monkeypatch.setattr(SyncJobs, "end_run", fail)
+
+
+def test_reset_that_failed_after_it_was_done_is_done_by_its_retry(run, at_work, fail_at_the_end):
+    run()
+    code = run("reset")["confirm"]
+    at_work.pass_time(minutes=1)
+    fail_at_the_end()
+    with pytest.raises(StopRun, match="the primary is gone"):
+        run("reset", confirm=code)
+    assert at_work.job["status"] == "backfilling"
+    at_work.pass_time(minutes=1)
+    assert run("reset", confirm=code)["outcome"] == "reset"
+    at_work.pass_time(minutes=1)
+    with pytest.raises(FixSetup, match="does not confirm"):
+        run("reset", confirm=code)
+
+
 def test_release_too_large_with_what_others_added_is_kept_until_there_is_room(run, at_work):
     at_work.publish("big")
     run()
@@ -302,6 +333,17 @@ def test_what_an_audit_found_before_it_failed_is_told_by_its_retry(run, audit, a
         audit()
     at_work.pass_time(minutes=1)
     assert audit()["missing"] == 0
+
+
+def test_what_an_audit_found_is_told_by_its_retry_when_it_failed_at_its_end(run, audit, at_work, fail_at_the_end):
+    run()
+    lost = at_work.lose(DAY)
+    fail_at_the_end()
+    with pytest.raises(StopRun, match="the primary is gone"):
+        audit()
+    at_work.pass_time(minutes=1)
+    with pytest.raises(TellSomebody, match=rf" {len(lost)} notices were missing"):
+        audit()
 
 
 def check(world, run_id="check-1"):
