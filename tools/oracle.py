@@ -19,6 +19,7 @@ from tender_sync.buyers import name_key, org_id
 from tender_sync.errors import RejectedRelease
 from tender_sync.lineage import FACTS, Standing, lineage
 from tender_sync.ocds import map_ocds_to_contract
+from tender_sync.siblings import told_apart
 from tender_sync.stats import MARK, flat
 from tender_sync.storable import storable
 from tools.ocds_server.catalogue import notice_key
@@ -78,13 +79,13 @@ def expect(source: str, due: Iterable[Any], shown: Iterable[Any] = ()) -> Expect
 
     `shown` are others the API shows already, which may be stored or not.
     """
-    expected = Expected(source)
+    expected, mapped = Expected(source), []
     for release in due:
         try:
-            contract = map_ocds_to_contract(release, source)
+            mapped.append(map_ocds_to_contract(release, source))
         except RejectedRelease:
             expected.rejected.add(content_hash(release))
-            continue
+    for contract in told_apart(mapped, {}):
         notice_id = contract["noticeId"]
         other = expected.contracts.get(notice_id)
         if other is None or (contract["publishedDate"] or _OLDEST) > (other["publishedDate"] or _OLDEST):

@@ -19,6 +19,7 @@ from tender_sync.jobs import SyncJobs
 from tender_sync.ocds import MAPPER_VERSION, map_ocds_to_contract
 from tender_sync.ownership import Buyers
 from tender_sync.patience import Patience
+from tender_sync.siblings import sibling_id
 from tender_sync.store import Store, too_large
 
 if TYPE_CHECKING:
@@ -154,6 +155,8 @@ class Remap:
         :raises RejectedRelease: it is a contract no more, or another one
         """
         contract = map_ocds_to_contract(document.get("rawData"), self._source.name)
+        if sibling_id(contract) == document["noticeId"]:
+            contract["noticeId"] = document["noticeId"]
         if contract["noticeId"] != document["noticeId"]:
             raise RejectedRelease(f"its notice id is {contract['noticeId']!r} now, so it would be another contract")
         return contract

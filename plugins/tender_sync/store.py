@@ -21,6 +21,7 @@ from tender_sync.errors import RejectedRelease
 from tender_sync.lineage import FACTS, Standing, keys_of, lineage
 from tender_sync.ocds import LONGEST_ID
 from tender_sync.ownership import Buyers
+from tender_sync.siblings import sibling_id, told_apart
 from tender_sync.stats import FACETS, Stats
 from tender_sync.storable import MAX_BYTES, storable
 
@@ -177,8 +178,7 @@ class Store:
         supersedes whom is kept right in all families touched, and `updatedAt` moves where that changes.
         """
         counts: Counter[str] = Counter()
-        newest = _newest_of_each(contracts, counts)
-        stored = self._stored(newest, session)
+        newest, stored = self._told_apart(contracts, counts, session)
         writes = []
         for notice_id, contract in newest.items():
             before = stored.get(notice_id)
@@ -242,8 +242,7 @@ class Store:
     def foresee(self, contracts: Iterable[MappedContract]) -> Fates:
         """Say what `upsert_contracts` would do with these; nothing is written."""
         counts: Counter[str] = Counter()
-        newest = _newest_of_each(contracts, counts)
-        stored = self._stored(newest)
+        newest, stored = self._told_apart(contracts, counts)
         fates = Fates([], [], [], [], counts["doubled"])
         for notice_id, contract in newest.items():
             before = stored.get(notice_id)
@@ -289,13 +288,19 @@ class Store:
         """
         self._turns.update_one({"_id": "contracts"}, {"$inc": {"turn": 1}}, upsert=True, session=session)
 
-    def _stored(self, notice_ids: Iterable[str], session: ClientSession | None = None) -> dict[str, dict[str, Any]]:
-        fields = {"noticeId": 1, "ocid": 1, "releaseHash": 1, "mapperVersion": 1, **FACETS}
+    def _told_apart(
+        self, contracts: Iterable[MappedContract], counts: Counter[str], session: ClientSession | None = None
+    ) -> tuple[dict[str, MappedContract], dict[str, dict[str, Any]]]:
+        """Return the newest contract of each `noticeId`, and what is stored of them; count those that come twice."""
+        page = list(contracts)
+        ids = {notice_id for contract in page for notice_id in (contract["noticeId"], sibling_id(contract))}
+        fields = {"noticeId": 1, "ocid": 1, "title": 1, "releaseHash": 1, "mapperVersion": 1, **FACETS}
         fields |= {"buyerId": 1, "buyerName": 1, "buyerOrg": 1}
         found = self._contracts.find(
-            {"source": self._source.name, "noticeId": {"$in": list(notice_ids)}}, fields, session=session
+            {"source": self._source.name, "noticeId": {"$in": list(ids)}}, fields, session=session
         )
-        return {document["noticeId"]: document for document in found}
+        stored = {document["noticeId"]: document for document in found}
+        return _newest_of_each(told_apart(page, stored), counts), stored
 
     def _family(
         self, writes: Iterable[MappedContract], stored: Mapping[str, Mapping[str, Any]], session: ClientSession

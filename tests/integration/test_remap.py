@@ -197,6 +197,14 @@ def test_contract_that_cannot_be_mapped_any_more_is_left_and_named(writer, world
     assert any("its notice id is 'another' now" in message for message in caplog.messages)
 
 
+def test_procurements_announced_by_one_notice_stay_contracts_of_their_own(writer, world_db):
+    writer.commit(*[release("1", date=PUBLISHED, title=title) | {"ocid": title} for title in ("Salt", "Grit")])
+    spoil(world_db, "1 Grit", sector="another")
+    done = run(world_db, writer.clock)
+    assert (done["read"], done["changed"], done["unmappable"]) == (2, 1, 0)
+    assert {each["noticeId"]: each["mapperVersion"] for each in world_db.contracts.find()}.keys() == {"1", "1 Grit"}
+
+
 def test_contract_too_large_with_what_others_added_is_left_and_costs_no_other(writer, world_db, caplog):
     tender = {"id": "1", "title": "Road salt", "status": "active", "description": "x" * 5_000_000}
     writer.commit(*[release(notice_id, date=PUBLISHED, tender=tender) for notice_id in "012"])

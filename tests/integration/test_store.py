@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -213,6 +213,45 @@ def test_of_two_versions_with_one_date_the_first_stays_also_of_a_page_in_halves(
     contracts.update_one({}, {"$set": {"enrichment": "x" * 9_000_000}})
     writer.commit(newer, older, release("big", date=PUBLISHED + HOUR, text="x" * 8_000_000))
     assert contracts.find_one({"noticeId": "1"})["title"] == "newer"
+
+
+def objects(*titles: str, date: datetime = PUBLISHED) -> list[dict[str, Any]]:
+    """Make the releases of one notice that announces several procurements."""
+    return [
+        release("1", date=date, title=title) | {"ocid": f"ocds-h6vhtk-00000{number}"}
+        for number, title in enumerate(titles, start=1)
+    ]
+
+
+def test_procurements_announced_by_one_notice_are_contracts_of_their_own(writer, contracts):
+    salt, grit = objects("Salt", "Grit")
+    writer.commit(salt)
+    counts = writer.commit(grit, release("2", date=PUBLISHED))
+    assert (counts["created"], counts["updated"], counts["doubled"]) == (2, 0, 0)
+    stored = {each["noticeId"]: each for each in contracts.find()}
+    assert stored.keys() == {"1", "1 ocds-h6vhtk-000002", "2"}
+    assert [stored[key]["title"] for key in ("1", "1 ocds-h6vhtk-000002")] == ["Salt", "Grit"]
+    assert {stored[key]["sourceUrl"] for key in ("1", "1 ocds-h6vhtk-000002")} == {stored["1"]["sourceUrl"]}
+    assert {each["isLatest"] for each in stored.values()} == {True}
+    for page in ([salt, grit], [grit, salt], [grit], [salt]):
+        assert writer.commit(*page)["unchanged"] == len(page)
+    (later,) = objects("Salt", "Grit, by rail", date=PUBLISHED + HOUR)[1:]
+    assert writer.commit(later)["updated"] == 1
+    assert [each["title"] for each in contracts.find().sort("noticeId", 1)] == ["Salt", "Grit, by rail", "Road salt"]
+
+
+def test_procurements_announced_together_are_told_apart_within_a_page(writer, contracts):
+    counts = writer.commit(*objects("Salt", "Grit", "Sand"), *objects("Salt", "Grit"))
+    assert (counts["fetched"], counts["created"], counts["doubled"]) == (5, 3, 2)
+    assert {each["title"] for each in contracts.find()} == {"Salt", "Grit", "Sand"}
+
+
+@pytest.mark.parametrize("moved", [{"title": "Salt"}, {"date": PUBLISHED + HOUR, "title": "Grit"}])
+def test_notice_linked_to_another_ocid_stays_one_contract(writer, contracts, moved):
+    writer.commit(*objects("Salt"))
+    relinked = release("1", **{"date": PUBLISHED, **moved}) | {"ocid": "ocds-h6vhtk-000002"}
+    assert writer.commit(relinked)["updated"] == 1
+    assert [(each["noticeId"], each["ocid"]) for each in contracts.find()] == [("1", "ocds-h6vhtk-000002")]
 
 
 class PowerCut(Exception):

@@ -1,0 +1,43 @@
+"""Several procurements announced by one notice: releases with one id under several ocids, each a contract of its own.
+
+"Release IDs are unique within a procurement process (ocid)", says Find a Tender's API documentation, and a notice lists
+"the OCIDs of the procurements the notice is linked to". The mapping of forms that it follows makes one release of each
+object of a prior information notice, all with the notice's number as their id.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from tender_sync.ocds import MappedContract
+
+
+def sibling_id(contract: Mapping[str, Any]) -> str:
+    """Return the `noticeId` of a contract whose notice's own id another procurement's contract has."""
+    return f"{contract['noticeId']} {contract['ocid']}"
+
+
+def told_apart(
+    contracts: Iterable[MappedContract], stored: Mapping[str, Mapping[str, Any]]
+) -> Iterable[MappedContract]:
+    """Give every contract the `noticeId` it is stored under: a notice's first keeps its id, siblings get their own.
+
+    `stored`: the contracts there are, by `noticeId`, under these ids and `sibling_id`s.
+    """
+    holders = dict(stored)
+    for contract in contracts:
+        own = sibling_id(contract)
+        holder = holders.setdefault(contract["noticeId"], contract)
+        yield {**contract, "noticeId": own} if own in stored or _is_sibling(contract, holder) else contract
+
+
+def _is_sibling(contract: Mapping[str, Any], holder: Mapping[str, Any]) -> bool:
+    """Say whether two releases with one id are two procurements, not versions of one, nor one that moved to an ocid."""
+    one_moment = contract["publishedDate"] == holder.get("publishedDate")
+    return one_moment and all(
+        None not in (here, there) and here != there
+        for here, there in ((contract[name], holder.get(name)) for name in ("ocid", "title"))
+    )
