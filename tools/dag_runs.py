@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 import time
 from dataclasses import dataclass, field
@@ -153,29 +154,33 @@ class _Display:
 
     def __init__(self) -> None:
         self._live = sys.stdout.isatty()
-        self._drawn: list[str] = []
+        self._lines: list[str] = []
+        self._up = ""
         self._written: dict[int, str] = {}
         self._next = 0.0
 
     def show(self, lines: list[str]) -> None:
+        self._lines = [f"  {line}" for line in lines]
         if self._live:
-            up = f"\x1b[{len(self._drawn)}A" if self._drawn else ""
-            print(up + "".join(f"\x1b[2K  {line}\n" for line in lines), end="", flush=True)
-            self._drawn = lines
+            # A line that wraps takes two rows, of which the next drawing would replace one.
+            self._draw(shutil.get_terminal_size().columns - 1)
         elif time.monotonic() >= self._next:
-            self._write(lines)
+            self._write()
             self._next = time.monotonic() + _PLAIN_SECONDS
-        else:
-            self._drawn = lines
 
     def close(self) -> None:
-        """Write what has not been shown."""
-        if not self._live:
-            self._write(self._drawn)
+        """Write the last lines whole: nothing is drawn over them."""
+        if self._live:
+            self._draw(None)
+        else:
+            self._write()
 
-    def _write(self, lines: list[str]) -> None:
-        for number, line in enumerate(lines):
+    def _draw(self, width: int | None) -> None:
+        print(f"{self._up}\x1b[J" + "".join(f"{line[:width]}\n" for line in self._lines), end="", flush=True)
+        self._up = f"\x1b[{len(self._lines)}A"
+
+    def _write(self) -> None:
+        for number, line in enumerate(self._lines):
             if self._written.get(number) != line:
-                print(f"  {line}", flush=True)
+                print(line, flush=True)
                 self._written[number] = line
-        self._drawn = lines
