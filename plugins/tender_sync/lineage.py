@@ -95,7 +95,6 @@ _LACKING: Mapping[str, Any] = {
     "ocid": None,
     "buyerOrg": None,
     "buyerName": UNKNOWN_BUYER,
-    "stage": Lane.TENDER.name,
     "noticeType": None,
     "publishedDate": None,
     "deadlineDate": None,
@@ -391,7 +390,8 @@ def _guid(source: str, notice_id: str) -> str | None:
 def _lane(contract: Mapping[str, Any], found_tags: set[str]) -> Lane:
     if contract["noticeType"] in _MARKET_NOTICES:
         return Lane.MARKET
-    return Lane.CANCELLATION if "tendercancellation" in found_tags else Lane[contract["stage"]]
+    cancelled = "tendercancellation" in found_tags
+    return Lane.CANCELLATION if cancelled else Lane.__members__.get(contract.get("stage", ""), Lane.TENDER)
 
 
 def _step(contract: Mapping[str, Any], found_tags: set[str]) -> Step:

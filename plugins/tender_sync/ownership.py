@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from pymongo.read_concern import ReadConcern
 
 from tender_sync.buyers import map_buyer, name_key, org_id, register_of
 from tender_sync.parties import UNKNOWN_BUYER
+from tender_sync.stored import believed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -131,7 +133,7 @@ class Buyers:
             first, *others = searches[at : at + _SEARCHES_AT_ONCE]
             union = [{"$unionWith": {"coll": contracts.name, "pipeline": search}} for search in others]
             for row in contracts.aggregate([*first, *union]):
-                if register_of(row["_id"]):
+                if isinstance(row["_id"], str) and register_of(row["_id"]):
                     ids[row["name"]].add(row["_id"])
         return ids
 
@@ -149,7 +151,10 @@ class Buyers:
         if not names:
             return []
         query = {"buyerKey": {"$in": names}, "_id": {"$nin": [each["_id"] for each in replaced]}}
-        return list(self._contracts.find(query, ("buyerKey", "buyerName", "buyerOrg", "buyerId"), session=session))
+        fields = ("buyerKey", "buyerName", "buyerOrg", "buyerId")
+        found = map(believed, self._contracts.find(query, fields, session=session))
+        # One that has lost its name stays where it is: whose it is cannot be told.
+        return [{"buyerOrg": None, **each} for each in found if each.get("buyerName")]
 
     def _adoptable(self, key: str, held: list[_Holding], keys: set[str], session: ClientSession) -> ObjectId | None:
         """Return the buyer that `key` is the new key of, so that what users added to it stays with its organisation.
@@ -159,15 +164,15 @@ class Buyers:
         names = [each.name for each in held if each.org_id == key and each.whole_name]
         staying = {each.buyer_id for each in held if each.org_id == key and each.same_name and each.buyer_id}
         leaving = {each.buyer_id for each in held if each.org_id != key}
-        for buyer_id in sorted(staying - leaving):
-            buyer = self._buyers.find_one({"_id": buyer_id}, {"orgId": 1}, session=session) or {}
+        for buyer_id in sorted(staying - leaving, key=str):
+            buyer = believed(self._buyers.find_one({"_id": buyer_id}, {"orgId": 1}, session=session) or {})
             stranger: dict[str, Any] = {"$nin": names}
             if not register_of(buyer.get("orgId")):
                 # Contracts stored before there was a buyerKey follow, and are moved on when they are mapped anew.
                 stranger["$exists"] = True
             query = {"buyerId": buyer_id, "buyerKey": stranger}
             met = self._contracts.find_one(query, {"_id": 1}, session=session)
-            if buyer and buyer["orgId"] not in keys and met is None:
+            if buyer and buyer.get("orgId") not in keys and met is None:
                 return buyer_id
         return None
 
@@ -181,7 +186,8 @@ class Buyers:
             if each.org_id and each.org_id not in fresh:
                 contract: Any = each.contract
                 if not each.is_written:
-                    contract = self._contracts.find_one({"_id": contract["_id"]}, session=session)
+                    stored = believed(self._contracts.find_one({"_id": contract["_id"]}, session=session) or {})
+                    contract = {"sector": None, "buyerRegion": None, **stored, "rawData": stored.get("rawData") or {}}
                 fresh[each.org_id] = map_buyer(contract, each.org_id)
         if not fresh:
             return 0
@@ -204,6 +210,10 @@ class Buyers:
                 counts[each.buyer_id] -= 1
                 if not each.is_written:
                     moved[buyer_id].append(each.contract["_id"])
+        # Somebody else may have created one, or written no number: `$inc` would fail, or begin at nought.
+        unnumbered = {"_id": {"$in": list(counts)}, "$expr": {"$not": {"$isNumber": "$contractCount"}}}
+        for buyer in self._buyers.find(unnumbered, {"_id": 1}, session=session):
+            self._recount(buyer["_id"], session)
         for buyer_id, contracts in moved.items():
             changes = {"$set": {"buyerId": buyer_id, "updatedAt": now}}
             self._contracts.update_many({"_id": {"$in": contracts}}, changes, session=session)
@@ -223,7 +233,8 @@ class Buyers:
         """
         by_buyer = [{"$group": {"_id": "$buyerId", "n": {"$sum": 1}}}]
         # Without the hint all contracts are read, some 10 GB of a long history, before the first answer.
-        counted = {row["_id"]: row["n"] for row in self._contracts.aggregate(by_buyer, hint={"buyerId": 1})}
+        found = self._contracts.aggregate(by_buyer, hint={"buyerId": 1})
+        counted = {row["_id"]: row["n"] for row in found if isinstance(row["_id"], Hashable)}
         wrong = [
             buyer["_id"]
             for buyer in self._buyers.find({}, {"contractCount": 1})

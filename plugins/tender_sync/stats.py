@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from pymongo import UpdateOne
 
+from tender_sync.stored import believed
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -30,6 +32,8 @@ log = logging.getLogger(__name__)
 FACETS: Mapping[str, int] = {"publishedDate": 1, "stage": 1, "sector": 1}
 UNDATED = "undated"
 NONE = "none"
+# The years that can be written as a month and read back; dates of others count as none, as does what is no date.
+_FIRST, _END = datetime(1000, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 # The `month` of the one document that says since when a source is counted.
 MARK = "mark"
 
@@ -72,7 +76,9 @@ class Stats:
         any page that moves the same month's counts.
         """
         mine = {"source": self._source.name}
-        by_month = {"$dateToString": {"format": "%Y-%m", "date": "$publishedDate", "onNull": UNDATED}}
+        dated = {"$and": [{"$gte": ["$publishedDate", _FIRST]}, {"$lt": ["$publishedDate", _END]}]}
+        month = {"$dateToString": {"format": "%Y-%m", "date": "$publishedDate"}}
+        by_month = {"$cond": [dated, month, UNDATED]}
         # Of all sources, from the index alone: to tell one's own all its contracts would be read at once, some 10 GB.
         found = self._contracts.aggregate([{"$group": {"_id": by_month}}], hint={"publishedDate": -1})
         months = {row["_id"] for row in found}
@@ -86,11 +92,12 @@ class Stats:
 
     def _recount(self, month: str, session: ClientSession) -> bool:
         counted: Counter[str] = Counter()
-        grouped: dict[str, Any] = {"publishedDate": {"$dateTrunc": {"date": "$publishedDate", "unit": "day"}}}
-        grouped |= {name: f"${name}" for name in ("stage", "sector")}
+        grouped: dict[str, Any] = {name: f"${name}" for name in ("stage", "sector")}
+        if month != UNDATED:
+            grouped["publishedDate"] = {"$dateTrunc": {"date": "$publishedDate", "unit": "day"}}
         pipeline = [{"$match": _published_in(month, self._source)}, {"$group": {"_id": grouped, "n": {"$sum": 1}}}]
         for row in self._contracts.aggregate(pipeline, session=session):
-            for path in _paths(row["_id"]):
+            for path in _paths(believed(row["_id"])):
                 counted[path] += row["n"]
         key = {"source": self._source.name, "month": month}
         kept = self._stats.find_one(key, session=session)
@@ -135,13 +142,14 @@ def _month(contract: Mapping[str, Any]) -> str:
 
 def _published(contract: Mapping[str, Any]) -> datetime | None:
     published: datetime | None = contract.get("publishedDate")
-    return published and published.astimezone(UTC)
+    return published.astimezone(UTC) if published and _FIRST <= published < _END else None
 
 
 def _published_in(month: str, source: Source) -> dict[str, Any]:
-    published: Any = None
-    if month != UNDATED:
-        first = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
-        following = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
-        published = {"$gte": first, "$lt": following}
-    return {"source": source.name, "publishedDate": published}
+    if month == UNDATED:
+        # As two ranges, which the index of dates finds; for the complement of one, all contracts would be read.
+        outside: list[Any] = [{"publishedDate": {"$not": {"$gte": _FIRST}}}, {"publishedDate": {"$gte": _END}}]
+        return {"source": source.name, "$or": outside}
+    first = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
+    following = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
+    return {"source": source.name, "publishedDate": {"$gte": first, "$lt": following}}

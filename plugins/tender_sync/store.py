@@ -24,6 +24,7 @@ from tender_sync.ownership import Buyers
 from tender_sync.siblings import sibling_id, told_apart
 from tender_sync.stats import FACETS, Stats
 from tender_sync.storable import MAX_BYTES, storable
+from tender_sync.stored import believed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -219,7 +220,7 @@ class Store:
         """
         mapped = {contract["noticeId"]: contract for contract in contracts}
         found = self._contracts.find({"source": self._source.name, "noticeId": {"$in": list(mapped)}}, session=session)
-        stored = {document["noticeId"]: document for document in found}
+        stored = {document["noticeId"]: believed(document) for document in found}
         own, updates, _ = self._place(mapped.values(), stored, session)
         now = self._clock.now()
         changes: dict[str, dict[str, Change]] = {}
@@ -299,7 +300,7 @@ class Store:
         found = self._contracts.find(
             {"source": self._source.name, "noticeId": {"$in": list(ids)}}, fields, session=session
         )
-        stored = {document["noticeId"]: document for document in found}
+        stored = {document["noticeId"]: believed(document) for document in found}
         return _newest_of_each(told_apart(page, stored), counts), stored
 
     def _family(
@@ -322,8 +323,9 @@ class Store:
                 (*FACTS, *Standing.__annotations__),
                 session=session,
             )
-            for relative in relatives:
-                family.setdefault(relative["noticeId"], relative)
+            for relative in map(believed, relatives):
+                if relative.get("noticeId"):
+                    family.setdefault(relative["noticeId"], relative)
             asked |= keys
             keys = {key for each in family.values() for key in keys_of(self._source.name, each)} - asked
         return family
