@@ -177,7 +177,7 @@ class _Display:
 
     def _draw(self, width: int | None) -> None:
         print(f"{self._up}\x1b[J" + "".join(f"{line[:width]}\n" for line in self._lines), end="", flush=True)
-        self._up = f"\x1b[{len(self._lines)}A"
+        self._up = f"\x1b[{len(self._lines)}F"
 
     def _write(self) -> None:
         for number, line in enumerate(self._lines):
