@@ -4,18 +4,20 @@ VENV ?= .venv
 RELEASES ?=
 PART ?=
 BIN := $(VENV)/bin
+EXPECTED := expected Python 3.11, 3.12 or 3.13: install one and name it, as in make setup PYTHON=python3.12
 .DEFAULT_GOAL := help
 .PHONY: help setup demo live ui test test-resilience lint unit test-browser screenshots page-timing test-airflow compose-native bench lock clean
 
 help: ## what can be done here
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
 
 setup: $(VENV)/.ready ## create .venv with everything, exactly as locked (other targets call it)
 
 $(VENV)/.ready: requirements.lock requirements-dev.lock
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not there; $(EXPECTED)" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else \
-	  f"$(PYTHON) is Python {v[0]}.{v[1]}; expected 3.11, 3.12 or 3.13: make setup PYTHON=python3.12")'
-	@echo "creating $(VENV): 160 packages, about a minute"
+	  "$(PYTHON) is Python %d.%d; $(EXPECTED)" % v)'
+	@echo "creating $(VENV): about 170 packages, a minute"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
