@@ -69,6 +69,6 @@ _GROUPED: Mapping[str, Any] = {
 
 def _buyers(db: Database[dict[str, Any]]) -> Iterator[str]:
     top = list(db["buyers"].find().sort([("contractCount", -1), ("orgId", 1)]).limit(_TOP))
-    yield f"  {db['buyers'].count_documents({}):,} buyers, and those with most contracts:"
+    yield f"  {db['buyers'].count_documents({}):,} buyers{', and those with most contracts:' if top else ''}"
     for buyer in top:
         yield f"  {buyer['contractCount']:>6,}  {buyer['name']:<44.44} {buyer['orgId']}"
