@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from tools.mongod import free_port
-from tools.stack import Failed, shown
+from tools.options import shown
+from tools.stack import Failed
 
 if TYPE_CHECKING:
     import subprocess

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tender_sync.sources import SOURCES
+from tools.options import shown
 from tools.processes import end
-from tools.stack import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

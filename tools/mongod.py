@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
+from tools.options import shown
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -103,7 +105,9 @@ class Mongod:
         if self.replica_set:
             command += ["--replSet", self.replica_set]
         # A session of its own: Ctrl-C in the terminal must not end it before those who still write to it.
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
+        # What it says before it has a log (a library it lacks), and the stack of its end where the disk is full.
+        with (self.dbpath / "mongod.stderr").open("wb") as said:
+            self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said, start_new_session=True)
 
     def _await_primary(self, log: Path) -> None:
         client: MongoClient[dict[str, object]] = MongoClient(
@@ -113,7 +117,8 @@ class Mongod:
             deadline = time.monotonic() + 60
             while time.monotonic() < deadline:
                 if self._process is None or self._process.poll() is not None:
-                    raise SystemExit(f"mongod ended while starting; the reason is in {log}")
+                    said = (self.dbpath / "mongod.stderr").read_text(errors="replace").partition("\n")[0]
+                    raise SystemExit(f"mongod ended while starting: {said or f'the reason is in {shown(log)}'}")
                 try:
                     if self.replica_set:
                         self._initiate(client)
@@ -122,7 +127,7 @@ class Mongod:
                 except PyMongoError:
                     pass
                 time.sleep(0.05)
-        raise SystemExit(f"mongod took no writes within 60 s; see {log}")
+        raise SystemExit(f"mongod took no writes within 60 s; see {shown(log)}")
 
     def _initiate(self, client: MongoClient[dict[str, object]]) -> None:
         member = {"_id": 0, "host": f"127.0.0.1:{self.port}"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def shown(path: Path) -> str:
+    """Return a path as the user would write it."""
+    return os.path.relpath(path) if path.is_relative_to(ROOT) else str(path)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from pymongo import MongoClient
 from tender_sync.sources import SOURCES
 from tools.mongod import REPLICA_SET, running_mongod
 from tools.ocds_server.state import StateFile
-from tools.options import ROOT
+from tools.options import ROOT, shown
 from tools.processes import end
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 DATABASE = "tendhunt"
 START_SECONDS = 120
 _SQLITE_SECONDS = 60
+# A demo leaves 35 MB; where its disk is full, mongod ends at once.
+_DISK_BYTES = 100 * 2**20
 # A sync may be killed at any time without losing a page, and the triggerer waits 10 s for nothing.
 COMMAND_GRACE_SECONDS = 5.0
 # One in a hundred generated releases has something odd about it, and most of these still become contracts.
@@ -111,6 +114,9 @@ def running_stack(options: Options) -> Iterator[Stack]:
     """
     folder = options.folder
     (folder / "logs").mkdir(parents=True, exist_ok=True)
+    if (free := shutil.disk_usage(folder).free) < _DISK_BYTES:
+        met = f"the disk of {shown(folder)} has {free // 2**20} MB left"
+        raise Failed(f"{met}; expected at least {_DISK_BYTES // 2**20} MB: free some, and start it again")
     environment = _clean_environment(folder)
     with ExitStack() as everything:
         _lock(folder, everything)
@@ -136,11 +142,6 @@ def running_stack(options: Options) -> Iterator[Stack]:
             yield stack
         finally:
             end(*stack.commands, grace=COMMAND_GRACE_SECONDS)
-
-
-def shown(path: Path) -> str:
-    """Return a path as the user would write it."""
-    return os.path.relpath(path) if path.is_relative_to(ROOT) else str(path)
 
 
 def _lock(folder: Path, until: ExitStack) -> None:

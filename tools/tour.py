@@ -6,6 +6,7 @@ import sys
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pymongo.errors import PyMongoError
@@ -14,10 +15,10 @@ from tools.airflow_ui import show_ui
 from tools.dag_runs import run_dags, sources
 from tools.ocds_server.catalogue import parse_date
 from tools.ocds_server.state import StateFile
-from tools.options import parse
+from tools.options import parse, shown
 from tools.oracle import differences, expect, shown_by
 from tools.processes import Stopped, become_worker, end_descendants
-from tools.stack import Failed, running_stack, shown
+from tools.stack import Failed, running_stack
 from tools.summary import summary
 
 if TYPE_CHECKING:
@@ -54,7 +55,11 @@ def main() -> int:
         print(f"\nFAILED: {failure}", flush=True)
         return 1
     except PyMongoError as error:
-        print(f"\nFAILED: MongoDB: {str(error)[:300]} ({shown(options.folder / 'mongo' / 'mongod.log')})", flush=True)
+        met = str(error).partition(" (configured timeouts")[0][:300]
+        print(f"\nFAILED: MongoDB: {met}; its log is {shown(options.folder / 'mongo' / 'mongod.log')}", flush=True)
+        return 1
+    except OSError as error:
+        print(f"\nFAILED: {error.strerror}: {shown(Path(error.filename or options.folder))}", flush=True)
         return 1
     finally:
         end_descendants()

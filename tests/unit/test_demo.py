@@ -1,10 +1,16 @@
-"""What `make demo` draws while it runs."""
+"""What `make demo` says on terminals and machines that are small or lack something."""
 
 from __future__ import annotations
 
 import io
+from types import SimpleNamespace
+
+import pytest
 
 from tools.dag_runs import _Display
+from tools.mongod import Mongod, free_port
+from tools.options import parse
+from tools.stack import Failed, running_stack
 
 
 class Terminal(io.StringIO):
@@ -22,3 +28,21 @@ def test_a_line_redrawn_in_place_never_wraps_and_is_whole_at_the_end(monkeypatch
     assert max(map(len, terminal.getvalue().removeprefix("\x1b[J").splitlines())) < 40
     display.close()
     assert line in terminal.getvalue()
+
+
+def test_a_full_disk_is_told_before_anything_is_started(tmp_path, monkeypatch):
+    monkeypatch.setattr("tools.stack.shutil.disk_usage", lambda _folder: SimpleNamespace(free=3 * 2**20))
+    with (
+        pytest.raises(Failed, match="has 3 MB left; expected at least 100 MB"),
+        running_stack(parse(["--data", str(tmp_path)])),
+    ):
+        pass
+
+
+def test_what_a_mongod_without_a_log_said_is_told(tmp_path, monkeypatch):
+    binary = tmp_path / "mongod"
+    binary.write_text("#!/bin/sh\necho 'libcrypto.so.1.1: cannot open shared object file' >&2\nexit 127\n")
+    binary.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with pytest.raises(SystemExit, match=r"ended while starting: libcrypto\.so\.1\.1: cannot open"):
+        Mongod(tmp_path / "data", free_port()).start()
