@@ -16,6 +16,7 @@ from tender_sync.windows import Doubt, Place, Window, whole_second
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Mapping
+    from types import UnionType
 
     from pymongo.client_session import ClientSession
     from pymongo.database import Database
@@ -33,6 +34,13 @@ SUSPECTS_KEPT = 20
 # Stands for a watermark where there is none yet; never stored.
 _EVER = datetime(2000, 1, 1, tzinfo=UTC)
 BACKFILLING, SYNCING, ERROR = "backfilling", "syncing", "error"
+# What MongoDB adds to, or cannot go on without: people and the first version write to the document as well.
+_TYPES: Mapping[str, tuple[UnionType | type, str]] = {
+    **dict.fromkeys(("totalFetched", "failures", "windowSpanSeconds"), (int | float, "a number")),
+    **dict.fromkeys(("errorLog", "suspectWindows"), (list | None, "a list")),
+    **dict.fromkeys(("window", "lease"), (dict | None, "an object or null")),
+    "cursor": (str | None, "a text or null"),
+}
 
 
 @dataclass(frozen=True)
@@ -92,9 +100,11 @@ class SyncJobs:
         starts again: what it had seen cannot be trusted, and reading it again changes nothing that is right.
 
         :raises SkipRun: another run holds the lease
+        :raises FixSetup: what stands in the job is no place to go on from; nothing is changed
         """
         self._create(backfill_start)
         self._restart_a_first_version_job()
+        read_job(self._jobs.database, self._source)
         document = self._take_lease()
         now = self._clock.now()
         # A run that was killed could not say so itself.
@@ -198,6 +208,7 @@ class SyncJobs:
                         "lastRunAt": "$$NOW",
                         "lastRunFetched": 0,
                         "lastRunErrors": 0,
+                        **{name: {"$ifNull": [f"${name}", []]} for name in ("errorLog", "suspectWindows")},
                         "updatedAt": "$$NOW",
                     }
                 }
@@ -389,7 +400,23 @@ def _place_fields(place: Place) -> dict[str, Any]:
     }
 
 
+def refuse_foreign_values(job: Mapping[str, Any], source: Source) -> None:
+    """Look through a source's document for what this package would not have written.
+
+    :raises FixSetup: there is some
+    """
+    for name, (types, expected) in _TYPES.items():
+        if name in job and not isinstance(job[name], types):
+            raise FixSetup(
+                f"syncJobs.{name} of {source.title} is {job[name]!r:.100}; expected {expected}. Correct it in MongoDB"
+            )
+    for name in ("backfillStartDate", "lastSyncedDate"):
+        if job.get(name):
+            parse_moment(job[name], f"syncJobs.{name} of {source.title}")
+
+
 def _from_document(document: dict[str, Any], source: Source) -> SyncJob:
+    refuse_foreign_values(document, source)
     start = parse_moment(document.get("backfillStartDate") or _iso(source.history_start), "syncJobs.backfillStartDate")
     watermark = document["lastSyncedDate"]
     window = document["window"]

@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 import bson
 import pytest
 
-from tender_sync.errors import SkipRun, StopRun
+from tender_sync.errors import FixSetup, SkipRun, StopRun
 from tender_sync.jobs import LEASE, claim_transition
 from tender_sync.ownership import Buyers
 from tests.integration.oracle import problems
-from tests.integration.world import dump, forget
+from tests.integration.world import START, dump, forget
 
 
 def hold(world, owner="dag/other/sync", **lease):
@@ -252,3 +252,33 @@ def test_crash_between_completion_and_the_end_of_the_run_loses_no_transition(wor
     assert world.run().done
     assert claim_transition(world.db, world.source, "run-2") is None
     assert problems(world) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("totalFetched", "12,000"),
+        ("totalFetched", None),
+        ("errorLog", "it failed"),
+        ("failures", {}),
+        ("cursor", 7),
+        ("window", "2026-06-05"),
+        ("backfillStartDate", START),
+        ("backfillStartDate", "soon"),
+        ("lastSyncedDate", START),
+    ],
+)
+def test_job_written_to_by_hand_is_refused_in_one_sentence_and_not_changed(world, name, value):
+    world.run(max_items=1)
+    world.db.syncJobs.update_one({}, {"$set": {name: value}})
+    before = dump(world.db)
+    with pytest.raises(FixSetup, match=rf"^syncJobs\.{name} of {world.source.title} is .*; expected a"):
+        world.run(owner="another/task")
+    assert dump(world.db) == before
+
+
+def test_lists_of_a_job_that_are_null_are_begun_anew(world):
+    world.run(max_items=1)
+    world.db.syncJobs.update_one({}, {"$set": {"errorLog": None, "suspectWindows": None}})
+    world.run_until_done()
+    assert (world.job["errorLog"], world.job["suspectWindows"]) == ([], [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -241,3 +242,25 @@ def test_only_a_week_of_runs_is_read(page, db):
     runs = [{"source": "FIND_A_TENDER", "startedAt": began + timedelta(hours=n), "outcome": "done"} for n in range(500)]
     db.syncRuns.insert_many(runs)
     assert len(find_a_tender(page)["runs"]) == 168
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("backfillStartDate", PUBLISHED), ("lastSyncedDate", "soon"), ("totalFetched", "12"), ("errorLog", 7)],
+)
+def test_job_written_to_by_hand_is_told_of_and_the_other_source_shown(page, writer, db, name, value):
+    writer.commit(release("1", date=PUBLISHED))
+    Writer(db, SOURCES["CONTRACTS_FINDER"]).commit(release("2", date=PUBLISHED))
+    db.syncJobs.update_one({"source": "FIND_A_TENDER"}, {"$set": {name: value}})
+    shown = {each["source"]: each for each in page.get("/api/overview").json()["sources"]}
+    broken = shown["FIND_A_TENDER"]
+    assert (broken["mode"], broken["contracts"], broken["lastRun"]["fetched"]) == ("in error", 1, 1)
+    assert re.search(f"syncJobs.{name} of Find a Tender is .+; expected a", broken["sentence"])
+    assert (shown["CONTRACTS_FINDER"]["mode"], shown["CONTRACTS_FINDER"]["totalFetched"]) == ("backfilling", 1)
+
+
+@pytest.mark.parametrize("count", [None, "12", float("nan"), {"$numberInt": "1"}], ids=repr)
+def test_buyer_whose_count_is_no_number_takes_nothing_from_the_page(page, writer, db, count):
+    writer.commit(release("1", date=PUBLISHED))
+    db.buyers.update_one({}, {"$set": {"contractCount": count}})
+    assert len(page.get("/api/overview").json()["buyers"]) == 1

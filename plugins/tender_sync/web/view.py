@@ -9,10 +9,13 @@ import json
 import re
 import zlib
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tender_sync.jobs import BACKFILLING, ERROR, parse_moment
+from tender_sync.dig import number
+from tender_sync.errors import FixSetup
+from tender_sync.jobs import BACKFILLING, ERROR, parse_moment, refuse_foreign_values
 from tender_sync.stats import UNDATED
 from tender_sync.web.reading import REJECTED_COUNTED
 
@@ -49,7 +52,7 @@ def overview(
             {
                 "name": str(buyer.get("name")),
                 "orgId": str(buyer.get("orgId")),
-                "contracts": buyer.get("contractCount", 0),
+                "contracts": number(buyer.get("contractCount")) or 0,
             }
             for buyer in buyers
         ],
@@ -57,7 +60,21 @@ def overview(
 
 
 def source_view(found: SourceDocuments, now: datetime) -> dict[str, Any]:
-    """Return where one source is, what its runs did, and what is stored of it."""
+    """Return where one source is, what its runs did, and what is stored of it.
+
+    A job in which somebody wrote what no run can go on from is told of, and what else there is is shown.
+    """
+    try:
+        refuse_foreign_values(found.job or {}, found.source)
+    except FixSetup as problem:
+        return _source_view(replace(found, job=None), now) | {
+            "mode": "in error",
+            "sentence": f"No run begins: {problem}.",
+        }
+    return _source_view(found, now)
+
+
+def _source_view(found: SourceDocuments, now: datetime) -> dict[str, Any]:
     source = found.source
     job = found.job or {}
     watermark = _moment(job.get("lastSyncedDate"))
