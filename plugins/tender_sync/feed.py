@@ -16,6 +16,7 @@ from urllib3.exceptions import HTTPError
 
 from tender_sync.decoding import BrokenPackage, NotAPackage, decode_package
 from tender_sync.errors import FixSetup, ReadAgain, StopRun, TenderSyncError, WindowTrouble
+from tender_sync.pace import LONGEST_HOLD_OFF
 from tender_sync.sources import Action
 from tender_sync.windows import first_query
 
@@ -36,7 +37,6 @@ CONNECT_SECONDS, READ_SECONDS = 5, 60
 # A page is about 1 MB and comes in seconds; these end a body that trickles or never stops.
 BODY_SECONDS, BODY_BYTES = 180, 256 * 2**20
 TRIES = 5
-LONGEST_RETRY_AFTER = 3600.0
 _REACHED = ("Read timed out", "Connection aborted")  # of Requests, before the body; what fails in it is urllib3's
 _REFUSED_CERTIFICATE = "certificate verify failed"  # OpenSSL's words
 HEADERS = {
@@ -240,7 +240,7 @@ def _retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
         seconds = (moment - (_http_date(headers.get("Date")) or now)).total_seconds()
     else:
         return None
-    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
+    return min(max(seconds, 0.0), LONGEST_HOLD_OFF)
 
 
 def _address(text: str) -> SplitResult | None:

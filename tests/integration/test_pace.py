@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from tender_sync.pace import Pace
+from tender_sync.pace import LONGEST_HOLD_OFF, Pace
 
 
 class Waits:
@@ -70,3 +70,29 @@ def test_each_api_has_its_own_pace(turns, db):
     other = Waits()
     Pace(db, "ANOTHER", 100.0, other).await_turn()
     assert other.seconds == []
+
+
+def set_the_clock_back(db, hours):
+    """Move what is reserved as far ahead as if MongoDB's clock had been set back."""
+    later = {"$add": ["$$this", hours * 3_600_000]}
+    moved = {"starts": {"$map": {"input": "$starts", "in": later}}}
+    db.syncPace.update_one({}, [{"$set": moved | {"heldUntil": {"$add": ["$heldUntil", hours * 3_600_000]}}}])
+
+
+def test_starts_of_a_clock_that_was_hours_ahead_count_as_made_just_now(turns, db):
+    turns(12, burst=3)
+    set_the_clock_back(db, 5)
+    assert turns(4, burst=3) == pytest.approx([300, 300, 300, 600], abs=2)
+
+
+def test_hold_off_by_a_clock_that_was_hours_ahead_is_over_and_hides_no_other(turns, db):
+    turns(1, hold_off=1000)
+    set_the_clock_back(db, 5)
+    assert turns(1) == pytest.approx([100], abs=2)
+    set_the_clock_back(db, 5)
+    assert turns(1, hold_off=700) == pytest.approx([700], abs=2)
+
+
+def test_longest_hold_off_with_many_waiting_is_believed(turns):
+    starts = turns(11, hold_off=LONGEST_HOLD_OFF)
+    assert starts == pytest.approx([3600 + 100 * waiting for waiting in range(11)], abs=2)

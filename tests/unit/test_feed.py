@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from urllib3 import HTTPResponse
 
 from tender_sync.errors import FixSetup, ReadAgain, StopRun, WindowTrouble
-from tender_sync.feed import LONGEST_RETRY_AFTER, TRIES, Feed
+from tender_sync.feed import TRIES, Feed
+from tender_sync.pace import LONGEST_HOLD_OFF
 from tender_sync.sources import CONTRACTS_FINDER, FIND_A_TENDER, SOURCES
 from tender_sync.windows import Window, first_query
 from tests.simulated import SimulatedClock
@@ -197,7 +198,7 @@ DATE_LIKE = r"Mon, \d{1,12} (Jan|Xxx) \d{1,12} \d{1,3}:\d\d:\d\d ([A-Z]{1,3}|[+-
 def test_odd_dates_in_headers_are_no_dates(value):
     dates = {"Date": NOON, "Retry_After": value}
     _, _, pace = fetch(FIND_A_TENDER, answer(503, **dates), answer(Date=value.strip()))
-    assert 0 <= pace.held_off[0] <= LONGEST_RETRY_AFTER
+    assert 0 <= pace.held_off[0] <= LONGEST_HOLD_OFF
 
 
 def test_a_403_means_five_minutes_at_contracts_finder_only():

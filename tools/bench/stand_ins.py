@@ -127,6 +127,8 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "$arrayElemAt": lambda array, index: array[index] if -len(array) <= index < len(array) else None,
     "$concatArrays": lambda *arrays: list(chain(*arrays)),
     "$slice": lambda array, count: array[count:],
+    "$lte": lambda lower, upper: lower is None or lower <= upper,
+    "$cond": lambda test, met, unmet: met if test else unmet,
 }
 
 
