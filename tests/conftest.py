@@ -12,19 +12,25 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from tools.options import SETTINGS
+
 # A machine at work is slow, not wrong: drawn examples have no deadline (by default one of over 200 ms fails its test).
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# Before anything imports airflow, which reads these once.
+# Before anything imports airflow, which reads these once. What is set for other work (a database!) is not used.
+for _name in [name for name in os.environ if name.startswith(SETTINGS)]:
+    del os.environ[_name]
 _HOME = tempfile.TemporaryDirectory(prefix="tender-airflow-")
 os.environ.update(
     AIRFLOW_HOME=_HOME.name,
     AIRFLOW__CORE__DAGS_FOLDER=str(ROOT / "dags"),
     AIRFLOW__CORE__PLUGINS_FOLDER=str(ROOT / "plugins"),
     AIRFLOW__CORE__LOAD_EXAMPLES="False",
+    NO_PROXY="*",  # all that the tests ask is on this machine
+    no_proxy="*",
 )
 
 from pymongo import MongoClient  # noqa: E402 - after the environment

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parents[1]
+# How connections and settings of Airflow and of the sync begin: what the user has set is for other work.
+SETTINGS = ("AIRFLOW", "BACKFILL_START_DATE", "SYNC_PACE_SECONDS", "TENDER_SYNC")
 
 
 def shown(path: Path) -> str:

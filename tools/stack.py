@@ -21,7 +21,7 @@ from pymongo import MongoClient
 from tender_sync.sources import SOURCES
 from tools.mongod import REPLICA_SET, running_mongod
 from tools.ocds_server.state import StateFile
-from tools.options import ROOT, shown
+from tools.options import ROOT, SETTINGS, shown
 from tools.processes import end
 
 if TYPE_CHECKING:
@@ -42,8 +42,7 @@ _DISK_BYTES = 100 * 2**20
 COMMAND_GRACE_SECONDS = 5.0
 # One in a hundred generated releases has something odd about it, and most of these still become contracts.
 DIRTY = 0.01
-# Connections, settings of Airflow and of the sync, and of Python: what the user has set for other work.
-_NOT_INHERITED = ("AIRFLOW", "BACKFILL_START_DATE", "SYNC_PACE_SECONDS", "PYTHON")
+_NOT_INHERITED = (*SETTINGS, "PYTHON")
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 

@@ -1,15 +1,18 @@
-"""What `make demo` says on terminals and machines that are small or lack something."""
+"""`make demo` and the tests on the machines of others: small, lacking something, or set up for other work."""
 
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
 
 from tools.dag_runs import _Display
 from tools.mongod import Mongod, free_port
-from tools.options import parse
+from tools.options import ROOT, parse
 from tools.stack import Failed, running_stack
 
 
@@ -46,3 +49,16 @@ def test_what_a_mongod_without_a_log_said_is_told(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     with pytest.raises(SystemExit, match=r"ended while starting: libcrypto\.so\.1\.1: cannot open"):
         Mongod(tmp_path / "data", free_port()).start()
+
+
+def test_the_tests_leave_alone_the_airflow_a_user_has_set():
+    told = subprocess.run(
+        [sys.executable, "-c", "import os, tests.conftest; print(sorted(os.environ))"],
+        env={**os.environ, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "postgresql://theirs/airflow"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "AIRFLOW_HOME" in told
+    assert "SQL_ALCHEMY_CONN" not in told
