@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
-from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema, RequestException
+from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 from urllib3.exceptions import HTTPError
 
@@ -147,9 +147,11 @@ class Feed:
             response = self._hook.run(request, headers=HEADERS, extra_options=options)
             with response:
                 return response, self._body(response)
-        except (RequestException, HTTPError, ValueError) as error:  # ValueError: a redirect to what is no address
+        except (OSError, HTTPError, ValueError) as error:  # ValueError: a redirect to what is no address
             # Of TLS only a refused certificate needs a person: a handshake cut short passes like any lost connection.
-            if isinstance(error, InvalidURL | InvalidSchema | MissingSchema) or _REFUSED_CERTIFICATE in str(error):
+            unusable = isinstance(error, InvalidURL | InvalidSchema | MissingSchema)
+            unusable |= type(error) is OSError  # Requests', for a missing file that the connection's extra names
+            if unusable or _REFUSED_CERTIFICATE in str(error):
                 raise FixSetup(
                     self._message(f"{error}; expected an https address with a valid certificate", request)
                 ) from None

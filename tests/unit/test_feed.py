@@ -9,6 +9,7 @@ from email.utils import format_datetime
 
 import pytest
 import requests
+from airflow.providers.http.hooks.http import HttpHook
 from hypothesis import example, given
 from hypothesis import strategies as st
 from urllib3 import HTTPResponse
@@ -278,6 +279,18 @@ def test_a_refused_cursor_means_reading_the_window_again(source, status):
 def test_an_unusable_address_needs_a_person(source):
     with pytest.raises(FixSetup, match=source.http_conn_id):
         fetch(source, requests.exceptions.SSLError("certificate verify failed"))
+
+
+@both_sources
+@pytest.mark.parametrize("option", ["verify", "cert"])
+def test_a_certificate_file_that_is_not_there_needs_a_person(source, option, monkeypatch):
+    connection = {"conn_type": "http", "host": "https://127.0.0.1:9", "extra": {option: "/nowhere/api.pem"}}
+    monkeypatch.setenv(f"AIRFLOW_CONN_{source.http_conn_id.upper()}", json.dumps(connection))
+    hook, pace = HttpHook(method="GET", http_conn_id=source.http_conn_id), Pace()
+    hook.get_conn()
+    with pytest.raises(FixSetup, match=r"invalid path: /nowhere/api\.pem; expected .*" + source.http_conn_id):
+        Feed(source, hook, pace, SimulatedClock()).fetch_page(None, WINDOW)
+    assert pace.turns == 1
 
 
 def test_a_body_that_never_ends_is_cut_off(monkeypatch):
