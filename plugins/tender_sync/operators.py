@@ -5,7 +5,7 @@ What they run is imported when they run: Airflow parses the DAG files, and so th
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, AssetAlias, BaseOperator
@@ -174,6 +174,7 @@ class RemapContractsOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, dict[str, Any]]:
         """Do it; see `remap.remap_contracts`."""
         from tender_sync.mongo import database
+        from tender_sync.orders import read_time_budget
         from tender_sync.remap import remap_contracts
         from tender_sync.schema import ensure_schema
 
@@ -186,7 +187,7 @@ class RemapContractsOperator(BaseOperator):
                 chosen,
                 SystemClock(),
                 dry_run=params["dry_run"],
-                time_budget=timedelta(minutes=params["time_budget_minutes"]),
+                time_budget=read_time_budget(params),
                 stopping=lambda: self._killed,
             )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -73,12 +74,23 @@ def read_order(params: Mapping[str, Any], now: datetime, *, backfill_of: datetim
     items = params.get("max_items_per_run")
     return Order(
         mode=mode,
-        time_budget=timedelta(minutes=float(params["time_budget_minutes"])),
+        time_budget=read_time_budget(params),
         max_items=None if items is None else int(items),
         window=window,
         backfill_start=None if start is None else _past(start, "backfill_start", now),
         confirmation=given.get("confirm"),
     )
+
+
+def read_time_budget(params: Mapping[str, Any]) -> timedelta:
+    """Read the form's `time_budget_minutes`.
+
+    :raises FixSetup: it is NaN, which Python's JSON can say and which passes the form: it is not out of any range
+    """
+    minutes = float(params["time_budget_minutes"])
+    if not math.isfinite(minutes):
+        _refuse(f"time_budget_minutes is {minutes}", "give a number of minutes")
+    return timedelta(minutes=minutes)
 
 
 def read_window(params: Mapping[str, Any], now: datetime) -> Window | None:

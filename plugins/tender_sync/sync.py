@@ -20,7 +20,7 @@ from tender_sync.feed import Feed
 from tender_sync.jobs import SyncJobs, parse_moment, read_job
 from tender_sync.metrics import count_page
 from tender_sync.mongo import database
-from tender_sync.orders import Mode, read_order, read_window
+from tender_sync.orders import Mode, read_order, read_time_budget, read_window
 from tender_sync.pace import Pace
 from tender_sync.patience import Patience
 from tender_sync.rejected import replay_rejected
@@ -119,9 +119,14 @@ def audit_source(
     :raises FixSetup: a connection, a setting or the form is wrong
     """
     window = read_window(params, SystemClock().now())
-    budget = timedelta(minutes=float(params["time_budget_minutes"]))
     with _assembled(
-        source, AUDIT, budget, owner=owner, run_id=run_id, stopping=stopping, mongo_conn_id=mongo_conn_id
+        source,
+        AUDIT,
+        read_time_budget(params),
+        owner=owner,
+        run_id=run_id,
+        stopping=stopping,
+        mongo_conn_id=mongo_conn_id,
     ) as run:
         return audit(
             source,

@@ -117,3 +117,11 @@ def test_run_of_an_airflow_backfill_replays_its_hour():
     assert (asked.mode, asked.window) == (Mode.REPLAY, Window(DAY.end - timedelta(hours=1), DAY.end))
     with_conf = read_order(filled(mode="dry_run"), NOW, backfill_of=DAY.end)
     assert (with_conf.mode, with_conf.window) == (Mode.DRY_RUN, None)
+
+
+def test_time_budget_that_is_no_number_is_refused():
+    """The form lets NaN pass: it is not out of any range."""
+    with pytest.raises(FixSetup, match="nothing was done: time_budget_minutes is nan; give a number"):
+        order(time_budget_minutes=float("nan"))
+    with pytest.raises(ParamValidationError):
+        order(time_budget_minutes=float("inf"))
