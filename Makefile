@@ -34,7 +34,7 @@ ui: setup ## Airflow with its UI on the demo's data
 test: setup lint unit ## everything CI checks, but for the browser and the whole Airflow
 
 lint: setup
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/python -m mypy
 
 unit: setup
 	@$(BIN)/python -m pytest --ignore=tests/browser --ignore=tests/airflow
