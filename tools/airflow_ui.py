@@ -46,7 +46,7 @@ def show_ui(stack: Stack, environment: dict[str, str]) -> None:
         f"\nAirflow: {ui.address} (no login: everybody on this machine is admin)\n"
         f"Where the sync is: {ui.address}/plugin/tender-sync (Tender sync in the navigation)\n"
         f"MongoDB: {stack.mongod.uri} (database {stack.db.name})\n"
-        "Both DAGs are on and run at every full hour; the button with the triangle runs one now.\n"
+        "The DAGs of both sources are on and run at every full hour; the button with the triangle runs one now.\n"
         "Ctrl-C ends everything; `make ui` brings it back with the same data.",
         flush=True,
     )

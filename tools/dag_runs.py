@@ -124,7 +124,8 @@ def counted(record: Mapping[str, Any]) -> str:
     parts = [f"{record[name]:,} {word}" for name, word in _WORDS.items() if record.get(name)]
     seconds = (record["endedAt"] - record["startedAt"]).total_seconds()
     made_of = f" = {' + '.join(parts)}" if parts else ""
-    return f"{fetched:,} fetched{made_of}; {record.get('requests', 0):,} requests in {seconds:.1f} s"
+    requests = record.get("requests", 0)
+    return f"{fetched:,} fetched{made_of}; {requests:,} request{'' if requests == 1 else 's'} in {seconds:.1f} s"
 
 
 _WORDS = {

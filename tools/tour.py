@@ -18,7 +18,7 @@ from tools.ocds_server.state import StateFile
 from tools.options import parse, shown
 from tools.oracle import differences, expect, shown_by
 from tools.processes import Stopped, become_worker, end_descendants
-from tools.stack import Failed, running_stack
+from tools.stack import DIRTY, Failed, running_stack
 from tools.summary import summary
 
 if TYPE_CHECKING:
@@ -89,6 +89,8 @@ def _show(options: Options) -> None:
 
 
 def _demo(options: Options, stack: Stack, server: Server, settings: dict[str, dict[str, str]]) -> None:
+    odd = "" if options.releases else f"one notice in {1 / DIRTY:.0f} is odd on purpose; "
+    print(f"  {odd}rejected is what cannot become a contract (it is kept), doubled what a page has twice", flush=True)
     if _backfill(options, stack, settings):
         _compare(stack, server)
     with _step("new notices are published"):
