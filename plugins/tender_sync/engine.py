@@ -323,9 +323,12 @@ class _Run:
             log.error("%s hid releases in a long window: none over %s is asked for again", self.source.title, longest)
         if place.window is None:
             self.job = replace(self.job, failures=0)  # as the commit has set it
-            if self.resumed and place.reached == place.watermark < self.ceiling - self.source.look_back:
-                # Its first page was read hours ago, and the next run will not look back so far for what came late.
-                place = replace(place, reached=None)
+            hours_ago = self.resumed and place.reached == place.watermark < self.ceiling - self.source.look_back
+            # A shorter window than was due ended at the moment its first page was read; any other of a backfill is old.
+            was_new = not self.job.backfilling or window.end - window.start < self.place.span
+            if hours_ago and was_new:
+                # The next run will not look back so far for what was listed late.
+                place = replace(place, reached=place.watermark - self.source.look_back)
         self.resumed = self.resumed and place.cursor is not None
         self.place = place
         self.counts.update(counts)

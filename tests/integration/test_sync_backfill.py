@@ -251,3 +251,19 @@ def test_notice_listed_late_is_found_by_a_run_that_goes_on_hours_later(world):
     world.run_until_done(max_items=1)
     assert world.contract("990000-2026")
     assert problems(world) == []
+
+
+def test_notice_listed_late_at_the_tail_of_a_backfill_is_found_by_a_run_that_goes_on_hours_later(world):
+    for number in range(world.source.page_size * 3):
+        world.publish(f"{900000 + number}-2026")
+        world.pass_time(seconds=30)
+    while not (world.place["cursor"] and world.place["window"]["to"] == world.clock.now()):
+        assert not world.run(max_items=1).done
+    listed_late = release("990000-2026", date=world.clock.now() - timedelta(minutes=5))
+    world.pass_time(minutes=3)
+    world.catalogue.publish(world.source.name, listed_late)
+    world.pass_time(hours=6)
+    assert world.job["backfillCompletedAt"] is None
+    world.run_until_done(max_items=1)
+    assert world.contract("990000-2026")
+    assert problems(world) == []
