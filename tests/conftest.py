@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import tempfile
 import uuid
 from pathlib import Path
@@ -43,6 +44,11 @@ if TYPE_CHECKING:
     from pymongo.database import Database
 
     from tools.mongod import Mongod
+
+
+# A run that is told to end, or whose terminal is closed, ends its mongod as Ctrl-C does.
+for _number in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(_number, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
