@@ -36,7 +36,7 @@ def test_a_line_redrawn_in_place_never_wraps_and_is_whole_at_the_end(monkeypatch
 def test_a_full_disk_is_told_before_anything_is_started(tmp_path, monkeypatch):
     monkeypatch.setattr("tools.stack.shutil.disk_usage", lambda _folder: SimpleNamespace(free=3 * 2**20))
     with (
-        pytest.raises(Failed, match="has 3 MB left; expected at least 100 MB"),
+        pytest.raises(Failed, match="has 3 MB left; expected at least 400 MB"),
         running_stack(parse(["--data", str(tmp_path)])),
     ):
         pass
