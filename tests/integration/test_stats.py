@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
-from pymongo.collection import Collection
 
 from tender_sync.clock import SystemClock
 from tender_sync.stats import MARK, Stats, flat
 from tests.integration.oracle import problems
 from tests.integration.test_store import Writer
 from tests.integration.world import START, release
+from tests.integration.writer import aggregations
 
 JUNE = datetime(2026, 6, 5, 9, tzinfo=UTC)
 JULY = datetime(2026, 7, 1, tzinfo=UTC)
@@ -80,14 +79,7 @@ def test_recount_sets_wrong_counts_right_and_only_those(writer, world_db, source
 
 def test_months_are_found_in_the_index_alone(writer, world_db, source, monkeypatch):
     writer.commit(*(release(str(number), date=JUNE) for number in range(20)))
-    asked: list[dict[str, Any]] = []
-    aggregate = Collection.aggregate
-
-    def remembered(self: Any, pipeline: Any, **options: Any) -> Any:
-        asked.append({"aggregate": self.name, "pipeline": pipeline, "cursor": {}, **options})
-        return aggregate(self, pipeline, **options)
-
-    monkeypatch.setattr(Collection, "aggregate", remembered)
+    asked = aggregations(monkeypatch)
     Stats(world_db, source).recount(SystemClock())
     explained = world_db.command("explain", asked[0], verbosity="executionStats")
     executed = explained["stages"][0]["$cursor"]["executionStats"]

@@ -19,7 +19,7 @@ from tender_sync.sources import CONTRACTS_FINDER, FIND_A_TENDER
 from tender_sync.store import Rejection, Suspect
 from tender_sync.windows import Window
 from tests.integration.world import DURHAM, LEEDS, dump, release
-from tests.integration.writer import HOUR, PUBLISHED, Writer
+from tests.integration.writer import HOUR, PUBLISHED, Writer, aggregations
 
 
 @pytest.fixture
@@ -157,14 +157,7 @@ def test_recount_corrects_wrong_counts_only(writer, world_db):
 
 def test_buyers_are_recounted_from_the_index_alone(writer, world_db, monkeypatch):
     writer.commit(*(release(str(number), date=PUBLISHED) for number in range(20)))
-    asked: list[dict[str, Any]] = []
-    aggregate = Collection.aggregate
-
-    def remembered(self: Any, pipeline: Any, **options: Any) -> Any:
-        asked.append({"aggregate": self.name, "pipeline": pipeline, "cursor": {}, **options})
-        return aggregate(self, pipeline, **options)
-
-    monkeypatch.setattr(Collection, "aggregate", remembered)
+    asked = aggregations(monkeypatch)
     Buyers(world_db, writer.clock).recount_buyers()
     explained = world_db.command("explain", asked[0], verbosity="executionStats")
     assert explained["executionStats"]["totalDocsExamined"] == 0

@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from pymongo.collection import Collection
+
 from tender_sync.jobs import SyncJobs
 from tender_sync.ocds import map_ocds_to_contract
 from tender_sync.store import MappedPage, Store, Suspect
@@ -14,6 +16,8 @@ from tender_sync.windows import Window
 from tests.simulated import SimulatedClock
 
 if TYPE_CHECKING:
+    import pytest
+
     from tender_sync.sources import Source
 
 PUBLISHED = datetime(2026, 6, 5, 9, tzinfo=UTC)
@@ -48,3 +52,16 @@ class Writer:
             suspect=suspect,
         )
         return self.store.commit_page(page)
+
+
+def aggregations(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Return the aggregations asked for from now on, as commands that MongoDB can explain."""
+    asked: list[dict[str, Any]] = []
+    aggregate = Collection.aggregate
+
+    def remembered(self: Any, pipeline: Any, **options: Any) -> Any:
+        asked.append({"aggregate": self.name, "pipeline": pipeline, "cursor": {}, **options})
+        return aggregate(self, pipeline, **options)
+
+    monkeypatch.setattr(Collection, "aggregate", remembered)
+    return asked
