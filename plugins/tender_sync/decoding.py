@@ -30,7 +30,7 @@ def decode_package(body: bytes) -> dict[str, Any]:
     if not text.lstrip().startswith("{"):
         raise NotAPackage(f"the answer is not JSON but begins with {text.strip()[:80]!r}")
     try:
-        package = _loads(text)
+        package: dict[str, Any] = _loads(text)  # what begins with a brace is an object
     except (ValueError, RecursionError) as error:
         if '"releases"' not in text:
             raise NotAPackage(f"the answer is neither JSON nor a release package ({error})") from None
@@ -42,15 +42,12 @@ def decode_package(body: bytes) -> dict[str, Any]:
     return package
 
 
-def _loads(text: str) -> dict[str, Any]:
+def _loads(text: str) -> Any:
     # strict=False: raw control characters inside texts are readable, if not allowed.
     try:
-        package = json.loads(text, strict=False)
+        return json.loads(text, strict=False)
     except ValueError:
-        package = json.loads(_repair_numbers(text), strict=False, parse_int=_any_int)
-    if not isinstance(package, dict):
-        raise TypeError("the top level is no object")
-    return package
+        return json.loads(_repair_numbers(text), strict=False, parse_int=_any_int)
 
 
 # A string (kept as it is, also one cut short), or a number written with leading zeros or blanks between its thousands.
@@ -77,9 +74,7 @@ def _plain_number(odd: str) -> str:
     return sign + (digits if digits[:1].isdigit() else "0" + digits)
 
 
-def _windows_1252_bytes(error: UnicodeError) -> tuple[str, int]:
-    if not isinstance(error, UnicodeDecodeError):
-        raise error
+def _windows_1252_bytes(error: Any) -> tuple[str, int]:
     odd = error.object[error.start : error.end]
     return odd.decode("cp1252", errors="replace"), error.end
 

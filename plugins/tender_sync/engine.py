@@ -11,9 +11,9 @@ import logging
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from tender_sync.errors import EndRun, ReadAgain, RejectedRelease, StopRun, TenderSyncError, WindowTrouble
+from tender_sync.errors import EndRun, ReadAgain, RejectedRelease, StopRun, WindowTrouble
 from tender_sync.jobs import SYNCING, SyncJob
 from tender_sync.ocds import map_ocds_to_contract
 from tender_sync.store import MappedPage, Rejection, Suspect
@@ -25,6 +25,7 @@ from tender_sync.windows import (
     close,
     from_its_start,
     open_window,
+    opened,
     shrink,
     whole_second,
 )
@@ -218,14 +219,14 @@ class _Run:
 
     def _in_a_window(self) -> bool:
         if self.place.window is None:
-            opened = open_window(self.source, self.place, self.ceiling, look_back=not self.job.backfilling)
-            if opened is None:
+            place = open_window(self.source, self.place, self.ceiling, look_back=not self.job.backfilling)
+            if place is None:
                 return False
-            self.place, self.seen = opened, set()
+            self.place, self.seen = place, set()
         return True
 
     def _read_page(self) -> None:
-        window, cursor = self._window, self.place.cursor
+        window, cursor = opened(self.place), self.place.cursor
         try:
             page = self.fetch_page(cursor, window)
         except ReadAgain as doubt:
@@ -247,7 +248,7 @@ class _Run:
 
     def _read_again(self, doubt: ReadAgain, page: FetchPageResult | None) -> None:
         """Keep what an unbelievable page held, and go back to its window's first page with a smaller window."""
-        window = self._window
+        window = opened(self.place)
         smaller = doubt.place or shrink(self.source, self.place)
         if smaller is not None:
             log.warning("window %s is read again in smaller pieces: %s", window_said(window), doubt)
@@ -256,15 +257,12 @@ class _Run:
             self._set_aside(doubt, page)
         else:
             self._commit(page, from_its_start(self.place), requests=doubt.requests)
-            self._give_up(doubt)
+            raise WindowTrouble(
+                f"{self.source.title}: the smallest window {window_said(window)} has no believable end: {doubt}. What "
+                f"it held is committed; the next runs read it again, and run {FAILURES_BEFORE_SETTING_ASIDE + 1} in a "
+                "row sets it aside in suspectWindows and goes on"
+            )
         self.seen = set()
-
-    def _give_up(self, doubt: TenderSyncError) -> NoReturn:
-        raise WindowTrouble(
-            f"{self.source.title}: the smallest window {window_said(self._window)} has no believable end: {doubt}. "
-            f"What it held is committed; the next runs read it again, and run {FAILURES_BEFORE_SETTING_ASIDE + 1} in a "
-            "row sets it aside in suspectWindows and goes on"
-        )
 
     def _pass_by(self, trouble: WindowTrouble) -> None:
         """Set the smallest window aside that the API fails at time and again, while it answers elsewhere.
@@ -273,7 +271,7 @@ class _Run:
         """
         if self.job.failures < FAILURES_BEFORE_SETTING_ASIDE or shrink(self.source, self.place):
             raise trouble
-        elsewhere = self._window.start - timedelta(days=1)
+        elsewhere = opened(self.place).start - timedelta(days=1)
         try:
             answered = self.fetch_page(None, Window(elsewhere, elsewhere + self.source.min_span))
         except (StopRun, ReadAgain) as error:
@@ -285,7 +283,7 @@ class _Run:
         self.seen = set()
 
     def _set_aside(self, doubt: ReadAgain, page: FetchPageResult | None) -> None:
-        window = self._window
+        window = opened(self.place)
         log.error("window %s is set aside as suspect: %s", window_said(window), doubt)
         broken = [Rejection(doubt.body, f"undecodable page: {doubt}")] if doubt.body else []
         self._commit(page, close(self.source, self.place), broken, Suspect(window, str(doubt)), doubt.requests)
@@ -298,7 +296,7 @@ class _Run:
         suspect: Suspect | None = None,
         requests: int = 0,
     ) -> None:
-        window = self._window
+        window = opened(self.place)
         contracts, rejections = [], broken or []
         for release in page.releases if page else ():
             try:
@@ -380,12 +378,6 @@ class _Run:
                     ahead.total_seconds(),
                 )
             self.ceiling = served_at
-
-    @property
-    def _window(self) -> Window:
-        if self.place.window is None:
-            raise AssertionError("no window is open")
-        return self.place.window
 
 
 def counts_said(counts: Mapping[str, int]) -> str:

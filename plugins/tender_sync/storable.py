@@ -77,31 +77,28 @@ def _copy(value: object, level: int) -> Any:
     return value
 
 
-def _copy_object(value: Mapping[Any, object], level: int) -> dict[str, Any]:
+def _copy_object(value: Mapping[str, object], level: int) -> dict[str, Any]:
     if _are_plain(value):
         return {
             key: each if type(each) is str and each.isascii() else _copy(each, level + 1) for key, each in value.items()
         }
     names = {key: _valid_key(key) for key in value}
     taken = {key for key, name in names.items() if name == key}
-    for key in sorted(names.keys() - taken, key=str):  # sorted: the order of keys must not decide what they become
+    for key in sorted(names.keys() - taken):  # sorted: the order of keys must not decide what they become
         while names[key] in taken:  # a repaired key must not cover another one
             names[key] += _REPLACEMENT
         taken.add(names[key])
     return {names[key]: _copy(element, level + 1) for key, element in value.items()}
 
 
-def _are_plain(keys: Iterable[Any]) -> bool:
+def _are_plain(keys: Iterable[str]) -> bool:
     """Say whether all keys are kept as they are; asked of the keys joined, since it is asked of every object."""
-    try:
-        joined = "".join(keys)
-    except TypeError:
-        return False
+    joined = "".join(keys)
     return joined.isascii() and "\0" not in joined
 
 
-def _valid_key(key: object) -> str:
-    return _valid_text(str(key)).replace("\0", _REPLACEMENT)
+def _valid_key(key: str) -> str:
+    return _valid_text(key).replace("\0", _REPLACEMENT)
 
 
 def _valid_text(value: str) -> str:

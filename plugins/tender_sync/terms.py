@@ -10,6 +10,7 @@ from tender_sync.dates import parse_date
 from tender_sync.dig import any_true, first_text, line, objects, text, texts, walk, word
 from tender_sync.links import address_within
 from tender_sync.lots import has_renewal
+from tender_sync.parties import parties_with_role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -158,9 +159,7 @@ def has_eu_funding(release: Release) -> bool | None:
 
 
 def _funders(release: Release) -> Iterator[str]:
-    for party in release.parties:
-        if "funder" in {role.lower() for role in texts(party, "roles")}:
-            yield from texts(party, "name")
+    yield from texts(parties_with_role(release, "funder"), "name")
     budgets = objects(release.json, "planning", "budget")
     yield from texts(budgets, "finance", "financingParty", "name")
     yield from texts(budgets, "budgetBreakdown", "sourceParty", "name")

@@ -139,7 +139,7 @@ def after_page(source: Source, place: Place, page: PageEnd, seen: Collection[str
 
     :raises ReadAgain: the page cannot be believed; its window must be read again in smaller pieces
     """
-    window = _open(place)
+    window = opened(place)
     if doubt := page.doubt or _doubt(source, window, page, seen):
         raise ReadAgain(doubt)
     end = min(window.end, ceiling) if window.pages == 0 else window.end
@@ -203,7 +203,7 @@ def close(source: Source, place: Place) -> Place:
 
     At the end of a doubt: if the short windows found no more than the long one had, that one was whole after all.
     """
-    window = _open(place)
+    window = opened(place)
     span, doubt, lossy = _next_span(source, place), place.doubt, place.lossy
     if doubt is not None:
         doubt = replace(doubt, found=doubt.found + window.held)
@@ -222,7 +222,7 @@ def close(source: Source, place: Place) -> Place:
 
 def _next_span(source: Source, place: Place) -> timedelta:
     """Aim at windows of `aim_pages`: fast up to what is believed without proof, in smaller steps beyond."""
-    window, span = _open(place), place.span
+    window, span = opened(place), place.span
     if window.pages > source.aim_pages:
         return _seconds(max(span * source.aim_pages / window.pages, span / 2))
     if span < source.believed_span and window.pages * 4 <= source.aim_pages:
@@ -236,7 +236,7 @@ def shrink(source: Source, place: Place) -> Place | None:
 
     A window of a size that needs proof is cut down to one that needs none.
     """
-    half = _halved(source, _open(place))
+    half = _halved(source, opened(place))
     if half is None:
         return None
     return replace(place, span=max(half.end - half.start, source.min_span), window=half, cursor=None)
@@ -244,7 +244,7 @@ def shrink(source: Source, place: Place) -> Place | None:
 
 def from_its_start(place: Place) -> Place:
     """Go back to the first page of the open window; what its pages held so far is counted anew."""
-    window = _open(place)
+    window = opened(place)
     return replace(place, window=Window(window.start, window.end), cursor=None)
 
 
@@ -257,7 +257,8 @@ def _seconds(span: timedelta) -> timedelta:
     return timedelta(seconds=math.ceil(span.total_seconds()))
 
 
-def _open(place: Place) -> Window:
+def opened(place: Place) -> Window:
+    """Return the open window of a place that has one."""
     if place.window is None:
         msg = f"no window is open at {place.watermark}: open one with open_window first"
         raise ValueError(msg)

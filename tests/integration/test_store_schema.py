@@ -95,9 +95,9 @@ def test_a_server_whose_storage_cannot_be_chosen_gets_its_collections_all_the_sa
     create = db.create_collection
 
     def refuse(name, **options):
-        if options:
+        if "storageEngine" in options:
             raise OperationFailure("storageEngine is not allowed", code=8000)
-        return create(name)
+        return create(name, **options)
 
     monkeypatch.setattr(db, "create_collection", refuse)
     ensure_schema(db)
