@@ -22,12 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pymongo.collection import Collection
-    from pymongo.database import Database
 
-    from tender_sync.clock import Clock
-    from tender_sync.engine import FetchPage
-    from tender_sync.jobs import SyncJob, SyncJobs
-    from tender_sync.patience import Patience
+    from tender_sync.jobs import SyncJob
+    from tender_sync.run import Run
     from tender_sync.sources import Source
     from tender_sync.store import MappedPage, Store
 
@@ -46,10 +43,10 @@ class _Compared:
     """
 
     def __init__(
-        self, db: Database[dict[str, Any]], audit: Any, store: Store, *, repair: bool, told: Iterable[str]
+        self, audits: Collection[dict[str, Any]], key: Any, store: Store, *, repair: bool, told: Iterable[str]
     ) -> None:
-        self._audits = db["syncAudits"]
-        self._audit = audit
+        self._audits = audits
+        self._key = key
         self._store = store
         self._repair = repair
         self._passed_on = InPlace(store) if repair else Foretold(store)
@@ -73,23 +70,12 @@ class _Compared:
         repaired = Counter(repaired=found.total() if self._repair else 0)
         named = {"$each": [*missing, *stale], "$slice": _NAMED_AT_MOST}
         self._audits.update_one(
-            {"_id": self._audit}, {"$inc": dict(found | checked | repaired), "$push": {"named": named}}
+            {"_id": self._key}, {"$inc": dict(found | checked | repaired), "$push": {"named": named}}
         )
         return self._passed_on.commit_page(page)
 
 
-def audit(
-    source: Source,
-    window: Window | None,
-    *,
-    repair: bool,
-    db: Database[dict[str, Any]],
-    fetch_page: FetchPage,
-    jobs: SyncJobs,
-    store: Store,
-    patience: Patience,
-    clock: Clock,
-) -> dict[str, Any]:
+def audit(run: Run, window: Window | None, *, repair: bool) -> dict[str, Any]:
     """Audit `window`, or what is due: the last week and, before it, what the audit before did not reach.
 
     Returns the audit's document of `syncAudits`.
@@ -98,16 +84,17 @@ def audit(
     :raises TellSomebody: notices were missing or stale; with `repair` they are in by then
     :raises StopRun: the API or MongoDB failed, or another run held the source for the whole time budget
     """
-    job = read_job(db, source)
+    source, clock = run.source, run.clock
+    job = read_job(run.db, source)
     if job is None:
         raise SkipRun(f"{source.title} has never run: there is nothing to audit")
     asked = window is not None
-    window = window or _due(db, source, job, clock)
-    audits = db["syncAudits"]
-    with out_of_turn(source, jobs, patience, job.backfill_start, AUDIT):
+    window = window or _due(run, job)
+    audits = run.db["syncAudits"]
+    with out_of_turn(run, AUDIT):
         began: dict[str, Any] = {
             "source": source.name,
-            "runId": jobs.run_id,
+            "runId": run.jobs.run_id,
             "from": window.start,
             "to": window.end,
             "asked": asked,
@@ -127,20 +114,14 @@ def audit(
         key = audits.insert_one(began).inserted_id
         span = source.audit_span
         try:
-            read = read_range(
-                replace(source, first_span=span, believed_span=span, max_span=span),
-                window,
-                mode=AUDIT,
-                fetch_page=fetch_page,
-                store=_Compared(db, key, store, repair=repair, told=began["named"]),
-                patience=patience,
-                clock=clock,
-            )
+            in_other_windows = replace(run, source=replace(source, first_span=span, believed_span=span, max_span=span))
+            compared = _Compared(audits, key, run.store, repair=repair, told=began["named"])
+            read = read_range(in_other_windows, window, compared, mode=AUDIT)
         except (SkipRun, StopRun):
             audits.update_one({"_id": key}, {"$set": {"endedAt": clock.now(), "outcome": "failed"}})
             raise
         range_read = {"from": window.start, "to": window.end}
-        jobs.end_run(read.outcome, counts=read.in_vain, range=range_read, reached=read.reached)
+        run.jobs.end_run(read.outcome, counts=read.in_vain, range=range_read, reached=read.reached)
     # Last, because one that is ended counts as told.
     ended = {"endedAt": clock.now(), "outcome": read.outcome, "reached": read.reached}
     audits.update_one({"_id": key}, {"$set": ended})
@@ -159,15 +140,16 @@ def audit(
     return found
 
 
-def _due(db: Database[dict[str, Any]], source: Source, job: SyncJob, clock: Clock) -> Window:
+def _due(run: Run, job: SyncJob) -> Window:
     """Return the week up to what the sync no longer looks back at, or more where the audit before was cut short."""
+    source = run.source
     if job.backfilling:
         raise SkipRun(f"{source.title} is still backfilling: its audits begin when its history is in")
     end = whole_second(job.place.watermark - source.look_back)
-    start = clock.now() - USUAL_RANGE
+    start = run.clock.now() - USUAL_RANGE
     # One of a range that somebody asked for says nothing of what is due: with a range of years, the week never came.
     due = {"source": source.name, "asked": {"$ne": True}}
-    before = db["syncAudits"].find_one(due, sort=[("startedAt", -1)])
+    before = run.db["syncAudits"].find_one(due, sort=[("startedAt", -1)])
     if before and before["outcome"] != "done":
         start = min(start, before["reached"])
     start = max(whole_second(start), job.backfill_start)

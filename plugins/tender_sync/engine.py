@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from tender_sync.feed import FetchPageResult
     from tender_sync.jobs import SyncJobs
     from tender_sync.patience import Patience
+    from tender_sync.run import Run
     from tender_sync.sources import Source
     from tender_sync.store import Store
 
@@ -114,59 +115,58 @@ def process_sync_job(
     :raises StopRun: the run failed; the job keeps its place and says why in `errorLog`
     """
     job = jobs.get_or_create_sync_job(backfill_start)
-    run = _Run(source, job, fetch_page, store, patience, ceiling=whole_second(clock.now()), clock=clock)
+    walk = _Walk(source, job, fetch_page, store, patience, clock, ceiling=whole_second(clock.now()))
     try:
-        run.read_on(max_items_per_run)
+        walk.read_on(max_items_per_run)
     except EndRun as end:
-        return _finish(run, jobs, str(end), run.uncommitted(end.requests), done=False)
+        return _finish(walk, jobs, str(end), walk.uncommitted(end.requests), done=False)
     except StopRun as failure:
         log.error("%s run failed: %s", source.title, failure)  # noqa: TRY400 - a traceback would hide the sentence
-        jobs.mark_sync_error(str(failure), place=run.place, stuck=isinstance(failure, WindowTrouble))
-        jobs.end_run("failed", place=run.place, counts=run.uncommitted(failure.requests), error=str(failure))
+        jobs.mark_sync_error(str(failure), place=walk.place, stuck=isinstance(failure, WindowTrouble))
+        jobs.end_run("failed", place=walk.place, counts=walk.uncommitted(failure.requests), error=str(failure))
         raise
-    return _finish(run, jobs, "done", run.uncommitted(), done=True)
+    return _finish(walk, jobs, "done", walk.uncommitted(), done=True)
 
 
-def read_range(
-    source: Source,
-    window: Window,
-    *,
-    mode: str,
-    fetch_page: FetchPage,
-    store: CommitsPages,
-    patience: Patience,
-    clock: Clock,
-    max_items_per_run: int | None = None,
-) -> RangeRead:
-    """Read a range once more, as the sync reads it: window by window, `source.first_span` the first.
+def read_range(run: Run, window: Window, store: CommitsPages, *, mode: str, max_items: int | None = None) -> RangeRead:
+    """Read a range once more, as the sync reads it: window by window, the source's `first_span` the first.
 
     Where the source is does not matter and is not touched: what a page changes is `store`'s to say. A window that has
     no believable end is set aside at once, because nobody comes back to it by itself.
 
     :raises StopRun: the API or MongoDB failed
     """
-    start = Place(watermark=window.start, span=source.first_span, reached=window.start)
+    start = Place(watermark=window.start, span=run.source.first_span, reached=window.start)
     job = SyncJob(mode=mode, place=start, backfill_start=window.start, failures=0)
-    run = _Run(source, job, fetch_page, store, patience, clock, ceiling=window.end, sets_aside_at_once=True)
+    walk = _Walk(
+        run.source,
+        job,
+        run.fetch_page,
+        store,
+        run.patience,
+        run.clock,
+        ceiling=window.end,
+        sets_aside_at_once=True,
+    )
     try:
-        run.read_on(max_items_per_run)
+        walk.read_on(max_items)
     except EndRun as end:
-        return RangeRead(run.counts, run.uncommitted(end.requests), str(end), run.place.watermark)
-    return RangeRead(run.counts, run.uncommitted(), "done", run.place.watermark)
+        return RangeRead(walk.counts, walk.uncommitted(end.requests), str(end), walk.place.watermark)
+    return RangeRead(walk.counts, walk.uncommitted(), "done", walk.place.watermark)
 
 
-def _finish(run: _Run, jobs: SyncJobs, outcome: str, in_vain: Counter[str], *, done: bool) -> SyncResult:
+def _finish(walk: _Walk, jobs: SyncJobs, outcome: str, in_vain: Counter[str], *, done: bool) -> SyncResult:
     # Where a budget ends every run short of its ceiling, the history is read once the look-back covers what is left.
-    caught_up = done or run.ceiling - run.place.watermark <= run.source.look_back
+    caught_up = done or walk.ceiling - walk.place.watermark <= walk.source.look_back
     transition = jobs.mark_sync_complete() if caught_up else False
-    record = jobs.end_run(outcome, place=run.place, counts=in_vain)
-    counts = run.counts + in_vain
+    record = jobs.end_run(outcome, place=walk.place, counts=in_vain)
+    counts = walk.counts + in_vain
     log.info(
         "%s run ended (%s): %s; everything up to %s UTC is in%s",
-        run.source.title,
+        walk.source.title,
         outcome,
         counts_said(counts),
-        f"{run.place.watermark:%Y-%m-%d %H:%M:%S}",
+        f"{walk.place.watermark:%Y-%m-%d %H:%M:%S}",
         "; the backfill is complete" if transition else "",
     )
     return SyncResult(
@@ -181,8 +181,8 @@ def _finish(run: _Run, jobs: SyncJobs, outcome: str, in_vain: Counter[str], *, d
 
 
 @dataclass
-class _Run:
-    """One run on its way: `place` moves with every commit, `seen` holds the cursors followed in the open window.
+class _Walk:
+    """A run's way through the windows: `place` moves with every commit, `seen` are the cursors followed in this one.
 
     `resumed`: the open window's first pages were read by an earlier run.
     """
@@ -321,16 +321,19 @@ class _Run:
             log.error("%s hid releases in a long window: none over %s is asked for again", self.source.title, longest)
         if place.window is None:
             self.job = replace(self.job, failures=0)  # as the commit has set it
-            hours_ago = self.resumed and place.reached == place.watermark < self.ceiling - self.source.look_back
-            # A shorter window than was due ended at the moment its first page was read; any other of a backfill is old.
-            was_new = not self.job.backfilling or window.end - window.start < self.place.span
-            if hours_ago and was_new:
+            if self._ended_at_a_present_long_past(window, place):
                 # The next run will not look back so far for what was listed late.
                 place = replace(place, reached=place.watermark - self.source.look_back)
         self.resumed = self.resumed and place.cursor is not None
         self.place = place
         self.counts.update(counts)
         self._say(window, counts)
+
+    def _ended_at_a_present_long_past(self, window: Window, place: Place) -> bool:
+        """Say whether a window left open by an earlier run ended at that run's present, longer ago than a look-back."""
+        long_past = self.resumed and place.reached == place.watermark < self.ceiling - self.source.look_back
+        # A shorter window than was due ended at the moment its first page was read; any other of a backfill is old.
+        return long_past and (not self.job.backfilling or window.end - window.start < self.place.span)
 
     def uncommitted(self, requests: int = 0) -> Counter[str]:
         """Count what no commit has counted yet: these `requests`, and the seconds waited since the last one."""

@@ -19,12 +19,11 @@ from tender_sync.windows import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
     from pymongo.database import Database
 
-    from tender_sync.jobs import SyncJobs
-    from tender_sync.patience import Patience
+    from tender_sync.orders import Order
+    from tender_sync.run import Run
     from tender_sync.sources import Source
     from tender_sync.store import Store
 
@@ -34,37 +33,28 @@ log = logging.getLogger(__name__)
 _BATCH = 20
 
 
-def replay_rejected(
-    source: Source,
-    *,
-    db: Database[dict[str, Any]],
-    jobs: SyncJobs,
-    store: Store,
-    patience: Patience,
-    backfill_start: datetime,
-    max_items_per_run: int | None = None,
-) -> dict[str, Any]:
-    """Map every rejected release of `source` again and commit those that can be contracts now; return the run's record.
+def replay_rejected(run: Run, order: Order) -> dict[str, Any]:
+    """Map every rejected release of a source again, commit those that can be contracts now; return the run's record.
 
     A page that was kept whole because it could not be decoded is parted into its releases if it can be decoded now.
 
     :raises StopRun: MongoDB failed, or another run held the source for the whole time budget
     """
     counts: Counter[str] = Counter()
-    with out_of_turn(source, jobs, patience, backfill_start, Mode.REPLAY_REJECTED):
-        outcome = "done"
+    source, outcome = run.source, "done"
+    with out_of_turn(run, Mode.REPLAY_REJECTED):
         try:
-            for documents in _batches(db, source):
-                patience.check()
-                if max_items_per_run is not None and counts["fetched"] >= max_items_per_run:
+            for documents in _batches(run.db, source):
+                run.patience.check()
+                if order.max_items is not None and counts["fetched"] >= order.max_items:
                     outcome = "item budget spent"
                     break
                 for document in documents:
-                    counts += _try_again(source, document, store)
+                    counts += _try_again(source, document, run.store)
         except EndRun as end:
             outcome = str(end)
-        left = db["rejectedReleases"].count_documents({"source": source.name})
-        record = jobs.end_run(outcome, left={"rejectedReleases": left})
+        left = run.db["rejectedReleases"].count_documents({"source": source.name})
+        record = run.jobs.end_run(outcome, left={"rejectedReleases": left})
     log.info(
         "%s rejected releases tried again (%s): %s; %d stay rejected", source.title, outcome, counts_said(counts), left
     )

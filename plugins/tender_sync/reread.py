@@ -10,23 +10,23 @@ import logging
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tender_sync.engine import counts_said, read_range, window_said
 from tender_sync.errors import EndRun, SkipRun, StopRun
+from tender_sync.jobs import read_job
 from tender_sync.orders import Mode
+from tender_sync.windows import Window, whole_second
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
-    from tender_sync.clock import Clock
-    from tender_sync.engine import CommitsPages, FetchPage, RangeRead
-    from tender_sync.jobs import SyncJobs
-    from tender_sync.patience import Patience
+    from tender_sync.engine import CommitsPages, RangeRead
+    from tender_sync.orders import Order
+    from tender_sync.run import Run
     from tender_sync.sources import Source
     from tender_sync.store import MappedPage, Store
-    from tender_sync.windows import Window
 
 log = logging.getLogger(__name__)
 
@@ -83,72 +83,36 @@ class Foretold:
         kept += names[: _NAMED_AT_MOST - len(kept)]
 
 
-def replay(
-    source: Source,
-    window: Window,
-    *,
-    fetch_page: FetchPage,
-    jobs: SyncJobs,
-    store: CommitsPages,
-    patience: Patience,
-    clock: Clock,
-    backfill_start: datetime,
-    max_items_per_run: int | None = None,
-) -> dict[str, Any]:
-    """Read `window` again and commit what it holds; return the run's record.
+def replay(run: Run, order: Order) -> dict[str, Any]:
+    """Read the range of `order` again and commit what it holds; return the run's record.
 
     :raises StopRun: the API or MongoDB failed, or another run held the source for the whole time budget
     :raises SkipRun: the lease was taken over
     """
-    with out_of_turn(source, jobs, patience, backfill_start, Mode.REPLAY):
-        read = read_range(
-            source,
-            window,
-            mode=Mode.REPLAY,
-            fetch_page=fetch_page,
-            store=InPlace(store),
-            patience=patience,
-            clock=clock,
-            max_items_per_run=max_items_per_run,
-        )
-        record = jobs.end_run(read.outcome, counts=read.in_vain, **_range_facts(window, read))
-    _say_end("replay", source, window, read)
+    window = _range(run, order)
+    with out_of_turn(run, Mode.REPLAY):
+        read = read_range(run, window, InPlace(run.store), mode=Mode.REPLAY, max_items=order.max_items)
+        record = run.jobs.end_run(read.outcome, counts=read.in_vain, **_range_facts(window, read))
+    _say_end("replay", run.source, window, read)
     return record
 
 
-def dry_run(
-    source: Source,
-    window: Window,
-    *,
-    fetch_page: FetchPage,
-    store: Store,
-    patience: Patience,
-    clock: Clock,
-    max_items_per_run: int | None = None,
-) -> dict[str, Any]:
-    """Read `window` and say what a replay of it would write; nothing is written but the pace of its requests.
+def dry_run(run: Run, order: Order) -> dict[str, Any]:
+    """Read a range and say what a replay of it would write; nothing is written but the pace of its requests.
 
-    Returns what a run's record would hold, with the counts under `would` and the first ids of each kind.
+    The range is that of `order`; without one, what a normal run would read now. Returns what a run's record would hold,
+    with the counts under `would` and the first ids of each kind.
 
     :raises StopRun: the API or MongoDB failed
     """
-    foretold = Foretold(store)
-    read = read_range(
-        source,
-        window,
-        mode=Mode.DRY_RUN,
-        fetch_page=fetch_page,
-        store=foretold,
-        patience=patience,
-        clock=clock,
-        max_items_per_run=max_items_per_run,
-    )
-    _say_end("dry run", source, window, read)
+    window, foretold = _range(run, order), Foretold(run.store)
+    read = read_range(run, window, foretold, mode=Mode.DRY_RUN, max_items=order.max_items)
+    _say_end("dry run", run.source, window, read)
     for fate, names in foretold.named.items():
         if names:
             log.info("would be %s, the first %d: %s", fate, len(names), ", ".join(names))
     return {
-        "source": source.name,
+        "source": run.source.name,
         "mode": str(Mode.DRY_RUN),
         "outcome": read.outcome,
         **_range_facts(window, read),
@@ -158,9 +122,7 @@ def dry_run(
 
 
 @contextmanager
-def out_of_turn(
-    source: Source, jobs: SyncJobs, patience: Patience, backfill_start: datetime, mode: str
-) -> Iterator[None]:
+def out_of_turn(run: Run, mode: str) -> Iterator[None]:
     """Hold the source's lease for the block, waiting for whoever has it: no later run would do this one's work.
 
     A failure is noted in the job's log and the run's record. The block ends the run.
@@ -169,20 +131,30 @@ def out_of_turn(
     """
     while True:
         try:
-            jobs.get_or_create_sync_job(backfill_start)
+            run.jobs.get_or_create_sync_job(run.backfill_start)
             break
         except SkipRun as held:
             try:
-                patience.wait(_LOOK_AGAIN_SECONDS, f"the lease ({held})")
+                run.patience.wait(_LOOK_AGAIN_SECONDS, f"the lease ({held})")
             except EndRun as end:
-                raise StopRun(f"{source.title}: the {mode} could not begin, nothing was done: {end}") from None
+                raise StopRun(f"{run.source.title}: the {mode} could not begin, nothing was done: {end}") from None
     try:
         yield
     except StopRun as failure:
-        log.error("%s %s failed: %s", source.title, mode, failure)  # noqa: TRY400 - a traceback would hide the sentence
-        jobs.mark_sync_error(str(failure))
-        jobs.end_run("failed", counts={"requests": failure.requests}, error=str(failure))
+        log.error("%s %s failed: %s", run.source.title, mode, failure)  # noqa: TRY400 - a traceback would hide the sentence
+        run.jobs.mark_sync_error(str(failure))
+        run.jobs.end_run("failed", counts={"requests": failure.requests}, error=str(failure))
         raise
+
+
+def _range(run: Run, order: Order) -> Window:
+    """Return the range asked for or, without one, what a normal run would read now."""
+    if order.window:
+        return order.window
+    job, start = read_job(run.db, run.source), run.backfill_start
+    if job:
+        start = job.place.watermark - (timedelta() if job.backfilling else run.source.look_back)
+    return Window(start, whole_second(run.clock.now()))
 
 
 def _range_facts(window: Window, read: RangeRead) -> dict[str, Any]:

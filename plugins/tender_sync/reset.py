@@ -14,8 +14,8 @@ from tender_sync.reread import out_of_turn
 if TYPE_CHECKING:
     from pymongo.database import Database
 
-    from tender_sync.jobs import SyncJobs
-    from tender_sync.patience import Patience
+    from tender_sync.orders import Order
+    from tender_sync.run import Run
     from tender_sync.sources import Source
 
 log = logging.getLogger(__name__)
@@ -24,34 +24,27 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 _FORGOTTEN = ("status", "window", "cursor", "lastSyncedDate", "backfillStartDate", "backfillCompletedAt")
 
 
-def reset(
-    source: Source,
-    *,
-    db: Database[dict[str, Any]],
-    jobs: SyncJobs,
-    patience: Patience,
-    start: datetime,
-    confirmation: str | None,
-) -> dict[str, Any]:
-    """Show what a reset to `start` would forget, or do it when `confirmation` is the code that plan gave.
+def reset(run: Run, order: Order) -> dict[str, Any]:
+    """Show what a reset would forget, or do it when the order's `confirmation` is the code that plan gave.
 
     Contracts, buyers and rejected releases stay, and so do the counts: reading them again changes only what is wrong.
-    The code is good for one reset of this source to this start.
+    The history is read again from the run's `backfill_start`. The code is good for one reset of this source to there.
 
     :raises FixSetup: it is another code
     :raises StopRun: MongoDB failed, or another run held the source for the whole time budget
     """
-    with out_of_turn(source, jobs, patience, start, Mode.RESET):
+    source, db, jobs, start = run.source, run.db, run.jobs, run.backfill_start
+    with out_of_turn(run, Mode.RESET):
         job = db["syncJobs"].find_one({"source": source.name}) or {}
         plan = {name: job.get(name) for name in _FORGOTTEN} | {"suspectWindows": len(job.get("suspectWindows", ()))}
         plan["contracts"] = db["contracts"].count_documents({"source": source.name})
         code = _code(job, start)
-        if confirmation is None:
+        if order.confirmation is None:
             _show(source, plan, start, code)
             return jobs.end_run("plan shown, nothing changed", plan=plan, confirm=code)
-        if confirmation != code and not _done_before(db, source, jobs.run_id, job):
+        if order.confirmation != code and not _done_before(db, source, jobs.run_id, job):
             raise FixSetup(
-                f"nothing was done: {confirmation!r} does not confirm the reset of {source.title} to "
+                f"nothing was done: {order.confirmation!r} does not confirm the reset of {source.title} to "
                 f"{start:%Y-%m-%d %H:%M} UTC. Trigger the DAG with mode reset and no confirmation to be shown the plan "
                 "and its code; it is good for one reset, to that same start"
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -26,16 +26,15 @@ from tender_sync.patience import Patience
 from tender_sync.rejected import replay_rejected
 from tender_sync.reread import dry_run, replay
 from tender_sync.reset import reset
+from tender_sync.run import Run
 from tender_sync.schema import ensure_schema
 from tender_sync.sources import MONGO_CONN_ID
 from tender_sync.stats import Stats
 from tender_sync.store import Store
-from tender_sync.windows import Window, whole_second
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-
-    from pymongo.database import Database
+    from datetime import timedelta
 
     from tender_sync.clock import Clock
     from tender_sync.orders import Order
@@ -96,11 +95,17 @@ def run_source(
     :raises FixSetup: a connection, a setting or the form is wrong
     :raises StopRun: the API or MongoDB failed; a later run goes on from the same place
     """
-    clock = SystemClock()
-    order = read_order(params, clock.now(), backfill_of=backfill_of)
+    order = read_order(params, SystemClock().now(), backfill_of=backfill_of)
     mode = None if order.mode is Mode.NORMAL else order.mode
     with _assembled(
-        source, mode, order.time_budget, owner=owner, run_id=run_id, stopping=stopping, mongo_conn_id=mongo_conn_id
+        source,
+        mode,
+        order.time_budget,
+        owner=owner,
+        run_id=run_id,
+        stopping=stopping,
+        mongo_conn_id=mongo_conn_id,
+        backfill_start=order.backfill_start,
     ) as run:
         return _DO[order.mode](run, order)
 
@@ -128,31 +133,7 @@ def audit_source(
         stopping=stopping,
         mongo_conn_id=mongo_conn_id,
     ) as run:
-        return audit(
-            source,
-            window,
-            repair=bool(params.get("repair", True)),
-            db=run.db,
-            fetch_page=run.feed.fetch_page,
-            jobs=run.jobs,
-            store=run.store,
-            patience=run.patience,
-            clock=run.clock,
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Run:
-    """All that a run is made of."""
-
-    source: Source
-    settings: Settings
-    clock: Clock
-    db: Database[dict[str, Any]]
-    jobs: SyncJobs
-    patience: Patience
-    feed: Feed
-    store: Store
+        return audit(run, window, repair=bool(params.get("repair", True)))
 
 
 @contextmanager
@@ -165,7 +146,8 @@ def _assembled(
     run_id: str,
     stopping: Callable[[], bool],
     mongo_conn_id: str,
-) -> Iterator[_Run]:
+    backfill_start: datetime | None = None,
+) -> Iterator[Run]:
     """Put a run together from connections and settings, for the time of the block."""
     clock = SystemClock()
     settings = read_settings(source, clock)
@@ -180,109 +162,49 @@ def _assembled(
             Stats(db, source).ensure_counted(clock)
         patience = Patience(clock, clock.now() + time_budget, renew=renew, stopping=stopping)
         pace = Pace(db, source.name, settings.pace, patience, burst=settings.burst)
-        yield _Run(
+        yield Run(
             source=source,
-            settings=settings,
-            clock=clock,
             db=db,
             jobs=jobs,
-            patience=patience,
-            feed=Feed(source, hook, pace, clock),
             store=Store(db, source, jobs, clock, on_commit=partial(count_page, source)),
+            fetch_page=Feed(source, hook, pace, clock).fetch_page,
+            patience=patience,
+            clock=clock,
+            backfill_start=backfill_start or settings.backfill_start,
         )
-
-
-def _bring_forward(run: _Run, order: Order) -> dict[str, Any]:
-    start = order.backfill_start
-    job = read_job(run.db, run.source)
-    if start and job and job.backfill_start != start:
-        raise FixSetup(
-            f"nothing was done: the backfill of {run.source.title} began at {job.backfill_start:%Y-%m-%d %H:%M} "
-            f"UTC, not at {start:%Y-%m-%d %H:%M}. To read the history from there, choose mode reset; to read a "
-            "part of it, mode replay"
-        )
-    return process_sync_job(
-        run.source,
-        fetch_page=run.feed.fetch_page,
-        jobs=run.jobs,
-        store=run.store,
-        patience=run.patience,
-        clock=run.clock,
-        backfill_start=start or run.settings.backfill_start,
-        max_items_per_run=order.max_items,
-    ).record
-
-
-def _replay(run: _Run, order: Order) -> dict[str, Any]:
-    if order.window is None:
-        raise AssertionError("a replay without a range is refused by read_order")
-    return replay(
-        run.source,
-        order.window,
-        fetch_page=run.feed.fetch_page,
-        jobs=run.jobs,
-        store=run.store,
-        patience=run.patience,
-        clock=run.clock,
-        backfill_start=run.settings.backfill_start,
-        max_items_per_run=order.max_items,
-    )
-
-
-def _dry_run(run: _Run, order: Order) -> dict[str, Any]:
-    return dry_run(
-        run.source,
-        order.window or _next_range(run),
-        fetch_page=run.feed.fetch_page,
-        store=run.store,
-        patience=run.patience,
-        clock=run.clock,
-        max_items_per_run=order.max_items,
-    )
-
-
-def _replay_rejected(run: _Run, order: Order) -> dict[str, Any]:
-    return replay_rejected(
-        run.source,
-        db=run.db,
-        jobs=run.jobs,
-        store=run.store,
-        patience=run.patience,
-        backfill_start=run.settings.backfill_start,
-        max_items_per_run=order.max_items,
-    )
-
-
-def _reset(run: _Run, order: Order) -> dict[str, Any]:
-    return reset(
-        run.source,
-        db=run.db,
-        jobs=run.jobs,
-        patience=run.patience,
-        start=order.backfill_start or run.settings.backfill_start,
-        confirmation=order.confirmation,
-    )
-
-
-_DO: Mapping[Mode, Callable[[_Run, Order], dict[str, Any]]] = {
-    Mode.NORMAL: _bring_forward,
-    Mode.REPLAY: _replay,
-    Mode.DRY_RUN: _dry_run,
-    Mode.REPLAY_REJECTED: _replay_rejected,
-    Mode.RESET: _reset,
-}
-
-
-def _next_range(run: _Run) -> Window:
-    """Return the range that a normal run would read now."""
-    job, start = read_job(run.db, run.source), run.settings.backfill_start
-    if job:
-        start = job.place.watermark - (timedelta() if job.backfilling else run.source.look_back)
-    return Window(start, whole_second(run.clock.now()))
 
 
 def _nothing_to_renew() -> None:
     """Stand in for the renewal of a lease that a dry run does not hold."""
+
+
+def _bring_forward(run: Run, order: Order) -> dict[str, Any]:
+    job = read_job(run.db, run.source)
+    if order.backfill_start and job and job.backfill_start != order.backfill_start:
+        raise FixSetup(
+            f"nothing was done: the backfill of {run.source.title} began at {job.backfill_start:%Y-%m-%d %H:%M} "
+            f"UTC, not at {order.backfill_start:%Y-%m-%d %H:%M}. To read the history from there, choose mode reset; to "
+            "read a part of it, mode replay"
+        )
+    return process_sync_job(
+        run.source,
+        fetch_page=run.fetch_page,
+        jobs=run.jobs,
+        store=run.store,
+        patience=run.patience,
+        clock=run.clock,
+        backfill_start=run.backfill_start,
+        max_items_per_run=order.max_items,
+    ).record
+
+
+_DO: Mapping[Mode, Callable[[Run, Order], dict[str, Any]]] = {
+    Mode.NORMAL: _bring_forward,
+    Mode.REPLAY: replay,
+    Mode.DRY_RUN: dry_run,
+    Mode.REPLAY_REJECTED: replay_rejected,
+    Mode.RESET: reset,
+}
 
 
 def _http_hook(source: Source) -> HttpHook:

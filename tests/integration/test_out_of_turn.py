@@ -95,6 +95,28 @@ def test_release_that_stays_rejected_is_kept_once_and_counted_each_time(run, at_
     assert problems(at_work) == []
 
 
+@pytest.mark.parametrize(
+    ("budget", "outcome"),
+    [({"max_items_per_run": 20}, "item budget spent"), ({"time_budget_minutes": 1e-9}, "time budget spent")],
+    ids=["items", "time"],
+)
+def test_budgets_end_the_trying_again_between_two_batches_and_the_next_run_does_the_rest(run, at_work, budget, outcome):
+    run()
+    lost = at_work.lose(Window(START, START + timedelta(days=3)))
+    assert len(lost) > 20
+    releases = at_work.catalogue.existing(at_work.source.name)
+    window = {"from": START, "to": START}
+    for notice_id in lost:
+        kept = {"source": at_work.source.name, "contentHash": notice_id, "reason": "r", "window": window}
+        at_work.db.rejectedReleases.insert_one({**kept, "raw": releases[notice_id]})
+    record = run("replay_rejected", **budget)
+    done = 20 if "max_items_per_run" in budget else 0
+    assert (record["outcome"], record.get("created", 0)) == (outcome, done)
+    assert record["left"] == {"rejectedReleases": len(lost) - done}
+    assert run("replay_rejected")["created"] == len(lost) - done
+    assert problems(at_work) == []
+
+
 def test_rejected_release_older_than_its_contract_leaves_and_changes_nothing(run, at_work):
     run()
     contract = at_work.db.contracts.find_one({})
@@ -284,6 +306,14 @@ def test_nothing_is_audited_while_a_source_backfills(run, audit, at_work):
     with pytest.raises(SkipRun, match="still backfilling"):
         audit()
     assert at_work.job["lease"] is None
+
+
+def test_nothing_is_audited_while_less_is_in_than_a_normal_run_looks_back_at(run, audit, at_work, monkeypatch):
+    monkeypatch.setenv("BACKFILL_START_DATE", f"{at_work.clock.now() - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}")
+    run()
+    with pytest.raises(SkipRun, match=f"has nothing to audit: it is in up to {at_work.job['lastSyncedDate'][:10]}"):
+        audit()
+    assert at_work.db.syncAudits.count_documents({}) == 0
 
 
 def test_audit_that_fails_says_so(run, audit, at_work):

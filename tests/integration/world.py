@@ -13,10 +13,12 @@ from tender_sync.engine import SyncResult, process_sync_job
 from tender_sync.errors import StopRun
 from tender_sync.feed import Feed
 from tender_sync.jobs import SyncJobs
+from tender_sync.orders import Mode, Order
 from tender_sync.ownership import Buyers
 from tender_sync.pace import Pace
 from tender_sync.patience import Patience
 from tender_sync.reread import dry_run, replay
+from tender_sync.run import Run
 from tender_sync.stats import Stats
 from tender_sync.store import Store
 from tools.ocds_server import Catalogue, OcdsServer, Publication, ServerClock, generate
@@ -122,28 +124,27 @@ class World:
         """Read a window again, out of turn."""
         jobs, store = self.holder("dag/replay/sync", f"run-{next(self._numbers)}", mode="replay")
         patience = Patience(self.clock, self.clock.now() + time_budget, renew=jobs.renew, stopping=lambda: False)
-        return replay(
-            self.source,
-            window,
-            fetch_page=self.fetcher(patience, on_fetch),
-            jobs=jobs,
-            store=store,
-            patience=patience,
-            clock=self.clock,
-            backfill_start=self.start,
-            max_items_per_run=max_items,
-        )
+        run = self._assembled(jobs, store, patience, on_fetch)
+        return replay(run, Order(Mode.REPLAY, time_budget, max_items=max_items, window=window))
 
     def dry_run(self, window: Window) -> dict[str, Any]:
         """Read a window and only say what it would change."""
         patience = Patience(self.clock, datetime.max.replace(tzinfo=UTC), renew=lambda: None, stopping=lambda: False)
-        return dry_run(
-            self.source,
-            window,
-            fetch_page=self.fetcher(patience),
-            store=self.holder()[1],
+        run = self._assembled(*self.holder(), patience)
+        return dry_run(run, Order(Mode.DRY_RUN, timedelta.max, window=window))
+
+    def _assembled(
+        self, jobs: SyncJobs, store: Store, patience: Patience, on_fetch: Callable[[], None] | None = None
+    ) -> Run:
+        return Run(
+            source=self.source,
+            db=self.db,
+            jobs=jobs,
+            store=store,
+            fetch_page=self.fetcher(patience, on_fetch),
             patience=patience,
             clock=self.clock,
+            backfill_start=self.start,
         )
 
     def fetcher(self, patience: Patience, on_fetch: Callable[[], None] | None = None) -> FetchPage:
