@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tender_sync.errors import EndRun, ReadAgain, RejectedRelease, StopRun, WindowTrouble
 from tender_sync.jobs import SYNCING, SyncJob
 from tender_sync.ocds import map_ocds_to_contract
-from tender_sync.store import MappedPage, Rejection, Suspect
+from tender_sync.rejected import Rejection
+from tender_sync.store import MappedPage, Suspect
 from tender_sync.windows import (
     PageEnd,
     Place,
@@ -31,12 +32,13 @@ from tender_sync.windows import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from tender_sync.clock import Clock
     from tender_sync.feed import FetchPageResult
     from tender_sync.jobs import SyncJobs
+    from tender_sync.ocds import MappedContract
     from tender_sync.patience import Patience
     from tender_sync.run import Run
     from tender_sync.sources import Source
@@ -297,20 +299,16 @@ class _Walk:
         requests: int = 0,
     ) -> None:
         window = opened(self.place)
-        contracts, rejections = [], broken or []
-        for release in page.releases if page else ():
-            try:
-                contracts.append(map_ocds_to_contract(release, self.source.name))
-            except RejectedRelease as rejected:
-                log.warning("release rejected (kept in rejectedReleases): %s", rejected)
-                rejections.append(Rejection(release, str(rejected)))
+        contracts, rejections = map_releases(page.releases if page else (), self.source)
+        for rejection in rejections:
+            log.warning("release rejected (kept in rejectedReleases): %s", rejection.reason)
         counts = self.uncommitted(page.requests if page else requests)
         counts.update(pages=1, windows=int(place.window is None), bytes=page.size if page else 0)
         counts = self.store.commit_page(
             MappedPage(
                 window=window,
                 contracts=contracts,
-                rejections=rejections,
+                rejections=[*rejections, *(broken or ())],
                 place=place,
                 counts=counts,
                 suspect=suspect,
@@ -381,6 +379,17 @@ class _Walk:
                     ahead.total_seconds(),
                 )
             self.ceiling = served_at
+
+
+def map_releases(releases: Iterable[object], source: Source) -> tuple[list[MappedContract], list[Rejection]]:
+    """Return the contracts that releases of `source` become, and the rejections of those that become none."""
+    contracts, rejections = [], []
+    for release in releases:
+        try:
+            contracts.append(map_ocds_to_contract(release, source.name))
+        except RejectedRelease as rejected:
+            rejections.append(Rejection(release, str(rejected)))
+    return contracts, rejections
 
 
 def counts_said(counts: Mapping[str, int]) -> str:

@@ -1,92 +1,48 @@
-"""The rejected releases, tried again with the mapper as it is now. No request is made."""
+"""Rejected releases as they are kept in `rejectedReleases`, and read back to be tried again."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-import logging
 import zlib
-from collections import Counter
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 from tender_sync.decoding import BrokenPackage, NotAPackage, decode_package
-from tender_sync.engine import counts_said
-from tender_sync.errors import EndRun, RejectedRelease
-from tender_sync.ocds import map_ocds_to_contract
-from tender_sync.orders import Mode
-from tender_sync.reread import out_of_turn
-from tender_sync.store import MappedPage, Rejection
-from tender_sync.windows import Window
+from tender_sync.dig import identifier
+from tender_sync.errors import RejectedRelease
+from tender_sync.ocds import LONGEST_ID
+from tender_sync.storable import MAX_BYTES, storable
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from pymongo.database import Database
-
-    from tender_sync.orders import Order
-    from tender_sync.run import Run
-    from tender_sync.sources import Source
-    from tender_sync.store import Store
-
-log = logging.getLogger(__name__)
-
-# Of documents that may be large.
-_BATCH = 20
+_LEVELS_KEPT = 200
 
 
-def replay_rejected(run: Run, order: Order) -> dict[str, Any]:
-    """Map every rejected release of a source again, commit those that can be contracts now; return the run's record.
+@dataclass(frozen=True)
+class Rejection:
+    """A release (or, as bytes, a whole page) that could not become a contract, and why."""
 
-    A page that was kept whole because it could not be decoded is parted into its releases if it can be decoded now.
-
-    :raises StopRun: MongoDB failed, or another run held the source for the whole time budget
-    """
-    counts: Counter[str] = Counter()
-    source, outcome = run.source, "done"
-    with out_of_turn(run, Mode.REPLAY_REJECTED):
-        try:
-            for documents in _batches(run.db, source):
-                run.patience.check()
-                if order.max_items is not None and counts["fetched"] >= order.max_items:
-                    outcome = "item budget spent"
-                    break
-                for document in documents:
-                    counts += _try_again(source, document, run.store)
-        except EndRun as end:
-            outcome = str(end)
-        left = run.db["rejectedReleases"].count_documents({"source": source.name})
-        record = run.jobs.end_run(outcome, left={"rejectedReleases": left})
-    log.info(
-        "%s rejected releases tried again (%s): %s; %d stay rejected", source.title, outcome, counts_said(counts), left
-    )
-    return record
+    raw: object
+    reason: str
 
 
-def _batches(db: Database[dict[str, Any]], source: Source) -> Iterator[list[dict[str, Any]]]:
-    """Go through those that are there now, by `_id`, as they are taken out on the way."""
-    rejected = db["rejectedReleases"]
-    last = rejected.find_one({"source": source.name}, {"_id": 1}, sort=[("_id", -1)])
-    bounds: dict[str, Any] = {"$lte": last["_id"]} if last else {}
-    while last and (found := list(rejected.find({"source": source.name, "_id": bounds}).sort("_id", 1).limit(_BATCH))):
-        yield found
-        bounds["$gt"] = found[-1]["_id"]
+def kept(rejection: Rejection) -> dict[str, Any]:
+    """Return what is kept of a rejection, for good: under `raw`, or compressed where BSON cannot hold it."""
+    raw, body = rejection.raw, _bytes(rejection.raw)
+    try:
+        content = {"raw": storable(raw)} if not isinstance(raw, bytes) else _compressed(body)
+    except RejectedRelease:
+        content = _compressed(body)
+    # By what is kept: so it is read back when it is tried again, and must not be doubled when that is in vain.
+    body = _bytes(content["raw"]) if "raw" in content else body
+    return {
+        "noticeId": _notice_id(raw),
+        "reason": rejection.reason,
+        "contentHash": hashlib.sha256(body).hexdigest(),
+        **content,
+    }
 
 
-def _try_again(source: Source, document: dict[str, Any], store: Store) -> Counter[str]:
-    """Commit what a rejected release is now, in a transaction of its own: where it is too large, it costs no other."""
-    releases = _releases(document)
-    contracts, rejections = [], []
-    for release in releases:
-        try:
-            contracts.append(map_ocds_to_contract(release, source.name))
-        except RejectedRelease as rejected:
-            # Kept as it is when it is the document's own content, as a new one when it was part of a page.
-            rejections.append(Rejection(release, str(rejected)))
-    settled = [document["_id"]] if contracts or len(releases) > 1 else []
-    window = Window(document["window"]["from"], document["window"]["to"])
-    return store.commit_page(MappedPage(window=window, contracts=contracts, rejections=rejections, settled=settled))
-
-
-def _releases(document: dict[str, Any]) -> list[Any]:
+def releases_of(document: dict[str, Any]) -> list[Any]:
     """Return the release of a document, or those of a page; none when it still cannot be decoded."""
     if "raw" in document:
         return [document["raw"]]
@@ -105,3 +61,39 @@ def _one_release(body: bytes) -> list[Any]:
         return [json.loads(body)]
     except ValueError:
         return []
+
+
+def _notice_id(raw: object) -> str | None:
+    """Return the id a contract of this release would have, if it has one."""
+    try:
+        notice_id = identifier(storable(raw["id"]))  # type: ignore[index]  # said by the except
+    except (KeyError, TypeError, RejectedRelease):
+        return None
+    return notice_id if notice_id and len(notice_id) <= LONGEST_ID else None
+
+
+def _compressed(body: bytes) -> dict[str, Any]:
+    """Keep a body compressed, whole where a document can hold it; else its beginning, and what its length was."""
+    packed = zlib.compress(body)
+    if len(packed) <= MAX_BYTES:
+        return {"rawZlib": packed}
+    return {"rawZlib": zlib.compress(body[:MAX_BYTES]), "rawBytes": len(body)}
+
+
+def _bytes(raw: object) -> bytes:
+    if isinstance(raw, bytes):
+        return raw
+    try:
+        return json.dumps(raw, sort_keys=True, separators=(",", ":")).encode()
+    except RecursionError:
+        return json.dumps(_pruned(raw, _LEVELS_KEPT), sort_keys=True, separators=(",", ":")).encode()
+
+
+def _pruned(value: object, levels: int) -> object:
+    if not isinstance(value, dict | list):
+        return value
+    if levels == 0:
+        return f"cut here: nested more than {_LEVELS_KEPT} levels deep"
+    if isinstance(value, list):
+        return [_pruned(element, levels - 1) for element in value]
+    return {key: _pruned(element, levels - 1) for key, element in value.items()}

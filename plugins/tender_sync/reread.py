@@ -1,7 +1,8 @@
 """Reading out of turn: a replay reads a range again and writes what it finds, a dry run only says it.
 
 Both read as the sync does, through the same feed and at the same pace, and neither moves the job: cursor, watermark
-and status are the sync's. A replay holds the source's lease, so there is one writer; a dry run needs none.
+and status are the sync's. Nor does trying rejected releases again, which asks no API. Whoever writes holds the source's
+lease, so there is one writer; a dry run needs none.
 """
 
 from __future__ import annotations
@@ -13,26 +14,32 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from tender_sync.engine import counts_said, read_range, window_said
+from tender_sync.engine import counts_said, map_releases, read_range, window_said
 from tender_sync.errors import EndRun, SkipRun, StopRun
 from tender_sync.jobs import read_job
 from tender_sync.orders import Mode
+from tender_sync.rejected import releases_of
+from tender_sync.store import MappedPage
 from tender_sync.windows import Window, whole_second
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pymongo.database import Database
+
     from tender_sync.engine import CommitsPages, RangeRead
     from tender_sync.orders import Order
     from tender_sync.run import Run
     from tender_sync.sources import Source
-    from tender_sync.store import MappedPage, Store
+    from tender_sync.store import Store
 
 log = logging.getLogger(__name__)
 
 # Less than the time after which a wait renews the lease, which a run that waits for it does not have.
 _LOOK_AGAIN_SECONDS = 25.0
 _NAMED_AT_MOST = 50
+# Of documents that may be large.
+_REJECTED_AT_ONCE = 20
 
 
 class InPlace:
@@ -119,6 +126,56 @@ def dry_run(run: Run, order: Order) -> dict[str, Any]:
         "would": dict(read.counts),
         "named": foretold.named,
     }
+
+
+def replay_rejected(run: Run, order: Order) -> dict[str, Any]:
+    """Map every rejected release of a source again, commit those that can be contracts now; return the run's record.
+
+    A page that was kept whole because it could not be decoded is parted into its releases if it can be decoded now.
+
+    :raises StopRun: MongoDB failed, or another run held the source for the whole time budget
+    """
+    counts: Counter[str] = Counter()
+    source, outcome = run.source, "done"
+    with out_of_turn(run, Mode.REPLAY_REJECTED):
+        try:
+            for documents in _batches(run.db, source):
+                run.patience.check()
+                if order.max_items is not None and counts["fetched"] >= order.max_items:
+                    outcome = "item budget spent"
+                    break
+                for document in documents:
+                    counts += _try_again(source, document, run.store)
+        except EndRun as end:
+            outcome = str(end)
+        left = run.db["rejectedReleases"].count_documents({"source": source.name})
+        record = run.jobs.end_run(outcome, left={"rejectedReleases": left})
+    log.info(
+        "%s rejected releases tried again (%s): %s; %d stay rejected", source.title, outcome, counts_said(counts), left
+    )
+    return record
+
+
+def _batches(db: Database[dict[str, Any]], source: Source) -> Iterator[list[dict[str, Any]]]:
+    """Go through those that are there now, by `_id`, as they are taken out on the way."""
+    rejected = db["rejectedReleases"]
+    last = rejected.find_one({"source": source.name}, {"_id": 1}, sort=[("_id", -1)])
+    bounds: dict[str, Any] = {"$lte": last["_id"]} if last else {}
+    while last and (
+        found := list(rejected.find({"source": source.name, "_id": bounds}).sort("_id", 1).limit(_REJECTED_AT_ONCE))
+    ):
+        yield found
+        bounds["$gt"] = found[-1]["_id"]
+
+
+def _try_again(source: Source, document: dict[str, Any], store: Store) -> Counter[str]:
+    """Commit what a rejected release is now, in a transaction of its own: where it is too large, it costs no other."""
+    releases = releases_of(document)
+    # What is rejected again stays as it is when it is the document's own content, and is kept anew as part of a page.
+    contracts, rejections = map_releases(releases, source)
+    settled = [document["_id"]] if contracts or len(releases) > 1 else []
+    window = Window(document["window"]["from"], document["window"]["to"])
+    return store.commit_page(MappedPage(window=window, contracts=contracts, rejections=rejections, settled=settled))
 
 
 @contextmanager

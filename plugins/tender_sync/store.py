@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import re
-import zlib
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,14 +13,11 @@ from pymongo import UpdateOne
 from pymongo.errors import DocumentTooLarge, OperationFailure
 
 from tender_sync.buyers import name_key
-from tender_sync.dig import identifier
-from tender_sync.errors import RejectedRelease
 from tender_sync.lineage import FACTS, Standing, keys_of, lineage
-from tender_sync.ocds import LONGEST_ID
 from tender_sync.ownership import Buyers
+from tender_sync.rejected import Rejection, kept
 from tender_sync.siblings import sibling_id, told_apart
 from tender_sync.stats import FACETS, Stats
-from tender_sync.storable import MAX_BYTES, storable
 from tender_sync.stored import believed
 
 if TYPE_CHECKING:
@@ -41,17 +35,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_LEVELS_KEPT = 200
 # Codes for documents (BSONObjectTooLarge, two of an update's result), and TransactionTooLargeForCache.
 _TOO_LARGE = frozenset({10334, 17419, 17420, 388})
-
-
-@dataclass(frozen=True)
-class Rejection:
-    """A release (or, as bytes, a whole page) that could not become a contract, and why."""
-
-    raw: object
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -345,7 +330,13 @@ class Store:
     def _keep_rejected(self, rejections: list[Rejection], window: Window, session: ClientSession) -> None:
         if not rejections:
             return
-        documents = [self._rejected_document(rejection, window) for rejection in rejections]
+        found_in = {
+            "source": self._source.name,
+            "window": {"from": window.start, "to": window.end},
+            "runId": self._jobs.run_id,
+            "createdAt": self._clock.now(),
+        }
+        documents = [found_in | kept(rejection) for rejection in rejections]
         self._rejected.bulk_write(
             [
                 UpdateOne(
@@ -358,25 +349,6 @@ class Store:
             ordered=False,
             session=session,
         )
-
-    def _rejected_document(self, rejection: Rejection, window: Window) -> dict[str, Any]:
-        raw, body = rejection.raw, _bytes(rejection.raw)
-        try:
-            kept = {"raw": storable(raw)} if not isinstance(raw, bytes) else _compressed(body)
-        except RejectedRelease:
-            kept = _compressed(body)
-        # By what is kept: so it is read back when it is tried again, and must not be doubled when that is in vain.
-        body = _bytes(kept["raw"]) if "raw" in kept else body
-        return {
-            "source": self._source.name,
-            "noticeId": _notice_id(raw),
-            "reason": rejection.reason,
-            "contentHash": hashlib.sha256(body).hexdigest(),
-            "window": {"from": window.start, "to": window.end},
-            "runId": self._jobs.run_id,
-            "createdAt": self._clock.now(),
-            **kept,
-        }
 
 
 def too_large(error: OperationFailure | DocumentTooLarge) -> str:
@@ -403,39 +375,3 @@ def _newest_of_each(contracts: Iterable[MappedContract], counts: Counter[str]) -
 
 def _version(contract: MappedContract) -> float:
     return contract["publishedDate"].timestamp() if contract["publishedDate"] else float("-inf")
-
-
-def _notice_id(raw: object) -> str | None:
-    """Return the id a contract of this release would have, if it has one."""
-    try:
-        notice_id = identifier(storable(raw["id"]))  # type: ignore[index]  # said by the except
-    except (KeyError, TypeError, RejectedRelease):
-        return None
-    return notice_id if notice_id and len(notice_id) <= LONGEST_ID else None
-
-
-def _compressed(body: bytes) -> dict[str, Any]:
-    """Keep a body compressed, whole where a document can hold it; else its beginning, and what its length was."""
-    packed = zlib.compress(body)
-    if len(packed) <= MAX_BYTES:
-        return {"rawZlib": packed}
-    return {"rawZlib": zlib.compress(body[:MAX_BYTES]), "rawBytes": len(body)}
-
-
-def _bytes(raw: object) -> bytes:
-    if isinstance(raw, bytes):
-        return raw
-    try:
-        return json.dumps(raw, sort_keys=True, separators=(",", ":")).encode()
-    except RecursionError:
-        return json.dumps(_pruned(raw, _LEVELS_KEPT), sort_keys=True, separators=(",", ":")).encode()
-
-
-def _pruned(value: object, levels: int) -> object:
-    if not isinstance(value, dict | list):
-        return value
-    if levels == 0:
-        return f"cut here: nested more than {_LEVELS_KEPT} levels deep"
-    if isinstance(value, list):
-        return [_pruned(element, levels - 1) for element in value]
-    return {key: _pruned(element, levels - 1) for key, element in value.items()}

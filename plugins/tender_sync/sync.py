@@ -23,8 +23,7 @@ from tender_sync.mongo import database
 from tender_sync.orders import Mode, read_order, read_time_budget, read_window
 from tender_sync.pace import Pace
 from tender_sync.patience import Patience
-from tender_sync.rejected import replay_rejected
-from tender_sync.reread import dry_run, replay
+from tender_sync.reread import dry_run, replay, replay_rejected
 from tender_sync.reset import reset
 from tender_sync.run import Run
 from tender_sync.schema import ensure_schema

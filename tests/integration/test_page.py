@@ -15,9 +15,9 @@ from pymongo.errors import InvalidOperation, ServerSelectionTimeoutError
 
 from tender_sync.errors import StopRun
 from tender_sync.mongo import KeptDatabase
+from tender_sync.rejected import Rejection
 from tender_sync.schema import ensure_schema
 from tender_sync.sources import SOURCES
-from tender_sync.store import Rejection
 from tender_sync.web import app as web
 from tests.integration.test_store import Writer
 from tests.integration.world import release

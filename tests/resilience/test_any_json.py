@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tender_sync.errors import RejectedRelease
 from tender_sync.ocds import map_ocds_to_contract
-from tender_sync.store import Rejection
+from tender_sync.rejected import Rejection
 from tests.integration.world import forget
 from tests.integration.writer import PUBLISHED, Writer
 from tests.unit.test_ocds_properties import releases
