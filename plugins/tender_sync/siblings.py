@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
+    from datetime import datetime
 
     from tender_sync.ocds import MappedContract
 
@@ -21,23 +22,30 @@ def sibling_id(contract: Mapping[str, Any]) -> str:
 
 
 def told_apart(
-    contracts: Iterable[MappedContract], stored: Mapping[str, Mapping[str, Any]]
+    contracts: Collection[MappedContract], stored: Mapping[str, Mapping[str, Any]]
 ) -> Iterable[MappedContract]:
     """Give every contract the `noticeId` it is stored under: a notice's first keeps its id, siblings get their own.
 
     `stored`: the contracts there are, by `noticeId`, under these ids and `sibling_id`s.
     """
-    holders = dict(stored)
+    holders = {_moment(each): each for each in stored.values()}
+    # Where all are published once more, the one that has the id keeps it, wherever in the page it stands.
+    holders |= {
+        _moment(each): each for each in contracts if each["ocid"] == stored.get(each["noticeId"], {}).get("ocid")
+    }
     for contract in contracts:
         own = sibling_id(contract)
-        holder = holders.setdefault(contract["noticeId"], contract)
-        yield {**contract, "noticeId": own} if own in stored or _is_sibling(contract, holder) else contract
+        is_sibling = own in stored or _is_sibling(contract, holders.setdefault(_moment(contract), contract))
+        yield {**contract, "noticeId": own} if is_sibling else contract
+
+
+def _moment(contract: Mapping[str, Any]) -> tuple[str, datetime | None]:
+    return contract["noticeId"], contract.get("publishedDate")
 
 
 def _is_sibling(contract: Mapping[str, Any], holder: Mapping[str, Any]) -> bool:
-    """Say whether two releases with one id are two procurements, not versions of one, nor one that moved to an ocid."""
-    one_moment = contract["publishedDate"] == holder.get("publishedDate")
-    return one_moment and all(
+    """Say whether releases of one id and moment are two procurements, not one twice, nor one that moved to an ocid."""
+    return all(
         None not in (here, there) and here != there
         for here, there in ((contract[name], holder.get(name)) for name in ("ocid", "title"))
     )

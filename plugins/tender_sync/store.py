@@ -193,8 +193,9 @@ class Store:
         ]
         self._contracts.bulk_write([*upserts, *relatives], ordered=False, session=session)
         self._stats.move(((stored.get(contract["noticeId"]), contract) for contract in writes), session)
-        # What was rejected before and can be mapped now has left the rejected releases.
-        self._rejected.delete_many({"source": self._source.name, "noticeId": {"$in": list(newest)}}, session=session)
+        # What was rejected before and can be mapped now leaves; read again unchanged, a version says nothing of others.
+        written = [contract["noticeId"] for contract in writes]
+        self._rejected.delete_many({"source": self._source.name, "noticeId": {"$in": written}}, session=session)
         return counts
 
     def rewrite(self, contracts: Iterable[MappedContract], session: ClientSession) -> dict[str, dict[str, Change]]:

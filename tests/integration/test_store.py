@@ -170,6 +170,16 @@ def test_rejected_release_is_kept_once(writer, world_db):
     assert world_db.rejectedReleases.count_documents({}) == 2
 
 
+def test_rejected_version_stays_when_the_stored_one_is_read_again(writer, world_db):
+    stored, newer = release("1", date=PUBLISHED), release("1", date=PUBLISHED + HOUR, title="too large")
+    writer.commit(stored, rejections=[Rejection(newer, "it is too large")])
+    kept = world_db.rejectedReleases.find_one()
+    writer.commit(stored, release("2", date=PUBLISHED))
+    assert list(world_db.rejectedReleases.find()) == [kept]
+    writer.commit(newer)
+    assert world_db.rejectedReleases.count_documents({}) == 0
+
+
 ENDLESS = "x" * 9_000_000
 
 
@@ -238,6 +248,27 @@ def test_procurements_announced_together_are_told_apart_within_a_page(writer, co
     counts = writer.commit(*objects("Salt", "Grit", "Sand"), *objects("Salt", "Grit"))
     assert (counts["fetched"], counts["created"], counts["doubled"]) == (5, 3, 2)
     assert {each["title"] for each in contracts.find()} == {"Salt", "Grit", "Sand"}
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_procurements_announced_once_more_with_another_beside_them_are_all_there(writer, contracts, turned):
+    """In one page: what is told apart by its moment is so by the notice's new moment, not by the stored one."""
+    writer.commit(*objects("Salt"))
+    again = objects("Salt", "Grit", "Sand", date=PUBLISHED + HOUR)
+    counts = writer.commit(*(reversed(again) if turned else again))
+    assert (counts["created"], counts["updated"], counts["doubled"]) == (2, 1, 0)
+    titles = {each["noticeId"]: each["title"] for each in contracts.find()}
+    assert titles == {"1": "Salt", "1 ocds-h6vhtk-000002": "Grit", "1 ocds-h6vhtk-000003": "Sand"}
+
+
+def test_procurement_that_was_taken_out_comes_back_under_its_notices_own_id(writer, contracts):
+    writer.commit(*objects("Salt", "Grit"))
+    contracts.delete_one({"noticeId": "1"})
+    writer.commit(*reversed(objects("Salt", "Grit")))
+    assert {each["noticeId"]: each["title"] for each in contracts.find()} == {
+        "1": "Salt",
+        "1 ocds-h6vhtk-000002": "Grit",
+    }
 
 
 @pytest.mark.parametrize("moved", [{"title": "Salt"}, {"date": PUBLISHED + HOUR, "title": "Grit"}])
