@@ -16,13 +16,11 @@ of the source's own DAG.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
-
 from airflow.sdk import DAG, Param
 
 from tender_sync.forms import time_budget
 from tender_sync.operators import RemapContractsOperator
+from tender_sync.source_dag import OF_ALL_DAGS, OF_ALL_TASKS
 from tender_sync.sources import SOURCES
 
 with DAG(
@@ -30,11 +28,8 @@ with DAG(
     description="Make stored contracts anew with the current mapper, without the APIs",
     doc_md=__doc__,
     schedule=None,
-    start_date=datetime(2026, 1, 1, tzinfo=ZoneInfo("UTC")),
-    catchup=False,
-    max_active_runs=1,
     tags=["tendhunt", "ocds"],
-    default_args={"owner": "tendhunt-data", "execution_timeout": timedelta(minutes=90)},
+    default_args={**OF_ALL_TASKS, "retries": 0},  # who triggers it looks at it
     params={
         "source": Param(
             "both",
@@ -51,5 +46,6 @@ with DAG(
         ),
         "time_budget_minutes": time_budget(55),
     },
+    **OF_ALL_DAGS,
 ) as dag:
     RemapContractsOperator(task_id="remap")

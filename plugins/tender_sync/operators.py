@@ -36,24 +36,31 @@ def transition_asset(source: Source) -> Asset:
     return Asset(name=f"{source.dag_id}_backfilled", uri=f"tendhunt://backfilled/{source.name}")
 
 
-class SourceOperator(BaseOperator):
-    """Base of the operators that work on one source and its MongoDB.
+class MongoOperator(BaseOperator):
+    """Base of the operators that work on the product's MongoDB."""
 
-    :param source: name of the source, such as FIND_A_TENDER
-    """
-
-    def __init__(self, *, source: str, mongo_conn_id: str = MONGO_CONN_ID, **kwargs: Any) -> None:
+    def __init__(self, *, mongo_conn_id: str = MONGO_CONN_ID, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.source = source
         self.mongo_conn_id = mongo_conn_id
         self._killed = False
 
     def on_kill(self) -> None:
-        """End in order: at the next page, or at once while it waits."""
+        """End in order: at the next page or batch, or at once while it waits."""
         self._killed = True
 
     def _stopping(self) -> bool:
         return self._killed
+
+
+class SourceOperator(MongoOperator):
+    """Base of the operators that work on one source.
+
+    :param source: name of the source, such as FIND_A_TENDER
+    """
+
+    def __init__(self, *, source: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.source = source
 
     def _owner(self, context: Context) -> str:
         # Without the try number: a retry takes over its own lease.
@@ -158,18 +165,13 @@ class RecountBuyersOperator(SourceOperator):
         return corrected
 
 
-class RemapContractsOperator(BaseOperator):
+class RemapContractsOperator(MongoOperator):
     """Make stored contracts anew with the current mapper, as the trigger form asks; returns what was done, by source.
 
     A killed task ends before its next batch.
     """
 
     ui_color = "#e4f0d8"
-
-    def __init__(self, *, mongo_conn_id: str = MONGO_CONN_ID, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.mongo_conn_id = mongo_conn_id
-        self._killed = False
 
     def execute(self, context: Context) -> dict[str, dict[str, Any]]:
         """Do it; see `remap.remap_contracts`."""
@@ -188,12 +190,8 @@ class RemapContractsOperator(BaseOperator):
                 SystemClock(),
                 dry_run=params["dry_run"],
                 time_budget=read_time_budget(params),
-                stopping=lambda: self._killed,
+                stopping=self._stopping,
             )
-
-    def on_kill(self) -> None:
-        """End at the next batch."""
-        self._killed = True
 
 
 class AnnounceTransitionOperator(SourceOperator):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from airflow.sdk import DAG
@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 
 # The longest time budget, and room for the slowest page with all its retries; then Airflow ends the task.
 EXECUTION_TIMEOUT = timedelta(minutes=90)
-RETRYING = {
+# What every DAG of this package has, and its tasks.
+OF_ALL_DAGS: dict[str, Any] = {
+    "start_date": datetime(2026, 1, 1, tzinfo=ZoneInfo("UTC")),
+    "catchup": False,
+    "max_active_runs": 1,
+}
+OF_ALL_TASKS: dict[str, Any] = {
+    "owner": "tendhunt-data",
+    "execution_timeout": EXECUTION_TIMEOUT,
     "retries": 2,
     "retry_delay": timedelta(minutes=1),
     "retry_exponential_backoff": True,
@@ -36,12 +44,10 @@ def source_dag(source: Source, doc_md: str | None) -> DAG:
         description=f"{source.title}: public procurement notices into MongoDB, hourly",
         doc_md=doc_md,
         schedule="@hourly",
-        start_date=datetime(2026, 1, 1, tzinfo=ZoneInfo("UTC")),
-        catchup=False,
-        max_active_runs=1,
         tags=["tendhunt", "ocds", source.name.lower()],
-        default_args={**RETRYING, "owner": "tendhunt-data", "execution_timeout": EXECUTION_TIMEOUT},
+        default_args=OF_ALL_TASKS,
         params=source_params(source),
+        **OF_ALL_DAGS,
     ) as dag:
         # One at a time over all runs: those of an Airflow backfill queue up instead of waiting for the lease.
         sync = TenderSyncOperator(task_id="sync", source=source.name, max_active_tis_per_dag=1)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, Param
 
 from tender_sync.forms import range_params, time_budget
 from tender_sync.operators import CompletenessAuditOperator, FreshnessCheckOperator
-from tender_sync.source_dag import EXECUTION_TIMEOUT, RETRYING
+from tender_sync.source_dag import OF_ALL_DAGS, OF_ALL_TASKS
 from tender_sync.sources import SOURCES
 
 if TYPE_CHECKING:
@@ -21,11 +20,6 @@ if TYPE_CHECKING:
 # At six requests a minute 150 pages: a usual week of both sources, and over before the next hourly run begins.
 AUDIT_MINUTES = 25
 ALL = "all"
-_COMMON: dict[str, Any] = {
-    "start_date": datetime(2026, 1, 1, tzinfo=ZoneInfo("UTC")),
-    "catchup": False,
-    "max_active_runs": 1,
-}
 
 
 def audit_dag(doc_md: str | None, notify: Sequence[BaseNotifier]) -> DAG:
@@ -36,12 +30,7 @@ def audit_dag(doc_md: str | None, notify: Sequence[BaseNotifier]) -> DAG:
         doc_md=doc_md,
         schedule="20 2 * * 0",
         tags=["tendhunt", "ocds", "audit"],
-        default_args={
-            **RETRYING,
-            "owner": "tendhunt-data",
-            "execution_timeout": EXECUTION_TIMEOUT,
-            "on_failure_callback": list(notify),
-        },
+        default_args={**OF_ALL_TASKS, "on_failure_callback": list(notify)},
         params={
             "source": Param(
                 ALL,
@@ -56,7 +45,7 @@ def audit_dag(doc_md: str | None, notify: Sequence[BaseNotifier]) -> DAG:
             ),
             "time_budget_minutes": time_budget(AUDIT_MINUTES),
         },
-        **_COMMON,
+        **OF_ALL_DAGS,
     ) as dag:
         for source in SOURCES.values():
             CompletenessAuditOperator(task_id=f"audit_{source.dag_id}", source=source.name)
@@ -72,12 +61,12 @@ def freshness_dag(doc_md: str | None, notify: Sequence[BaseNotifier]) -> DAG:
         schedule="10,40 * * * *",
         tags=["tendhunt", "ocds", "freshness"],
         default_args={
-            "owner": "tendhunt-data",
+            **OF_ALL_TASKS,
             "retries": 0,  # a repeated look a minute later would find the same, and report it later
             "execution_timeout": timedelta(minutes=5),
             "on_failure_callback": list(notify),
         },
-        **_COMMON,
+        **OF_ALL_DAGS,
     ) as dag:
         for source in SOURCES.values():
             FreshnessCheckOperator(task_id=f"check_{source.dag_id}", source=source.name)
