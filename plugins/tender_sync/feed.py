@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
-from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
+from requests.exceptions import InvalidHeader, InvalidSchema, InvalidURL, MissingSchema
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 from urllib3.exceptions import HTTPError
 
@@ -39,6 +39,8 @@ BODY_SECONDS, BODY_BYTES = 180, 256 * 2**20
 TRIES = 5
 _REACHED = ("Read timed out", "Connection aborted")  # of Requests, before the body; what fails in it is urllib3's
 _REFUSED_CERTIFICATE = "certificate verify failed"  # OpenSSL's words
+# An address that is none, and what Requests makes of a value of another type in the connection's extra.
+_UNUSABLE = (InvalidURL, InvalidSchema, MissingSchema, InvalidHeader, TypeError, AttributeError)
 HEADERS = {
     "Accept": "application/json",
     "User-Agent": "tender-sync/0.1 (Apache Airflow; one request at a time)",
@@ -147,13 +149,16 @@ class Feed:
             response = self._hook.run(request, headers=HEADERS, extra_options=options)
             with response:
                 return response, self._body(response)
-        except (OSError, HTTPError, ValueError) as error:  # ValueError: a redirect to what is no address
+        except (*_UNUSABLE, OSError, HTTPError, ValueError) as error:  # ValueError: a redirect to what is no address
             # Of TLS only a refused certificate needs a person: a handshake cut short passes like any lost connection.
-            unusable = isinstance(error, InvalidURL | InvalidSchema | MissingSchema)
-            unusable |= type(error) is OSError  # Requests', for a missing file that the connection's extra names
-            if unusable or _REFUSED_CERTIFICATE in str(error):
+            # An OSError itself is Requests', for a missing file that the connection's extra names.
+            if isinstance(error, _UNUSABLE) or type(error) is OSError or _REFUSED_CERTIFICATE in str(error):
                 raise FixSetup(
-                    self._message(f"{error}; expected an https address with a valid certificate", request)
+                    self._message(
+                        f"{error}; expected an https address with a valid certificate, and in the connection's extra "
+                        "texts as headers, one path as cert, one as verify, an object as proxies",
+                        request,
+                    )
                 ) from None
             # A server that was reached and gives no whole answer may be at pains with too large a window.
             reached = isinstance(error, HTTPError) or any(said in str(error) for said in _REACHED)

@@ -109,7 +109,7 @@ def first_query(source: Source, window: Window) -> str:
     bounds = {
         source.from_param: spoken(window.start, source.clocks, widen=min),
         source.to_param: spoken(window.end, source.clocks, widen=max),
-        "limit": source.page_size,
+        "limit": _full(source, window),
     }
     return urlencode(bounds, safe=":")
 
@@ -119,11 +119,15 @@ def spoken(moment: datetime, clocks: tuple[ZoneInfo, ...], *, widen: Callable[[l
 
     A local time that happens twice (the autumn hour) or never (the spring hour) is left for the edge of its hour.
     """
+    return _local(moment, clocks, widen).isoformat(timespec="seconds")
+
+
+def _local(moment: datetime, clocks: tuple[ZoneInfo, ...], widen: Callable[[list[datetime]], datetime]) -> datetime:
     local = widen([moment.astimezone(clock).replace(tzinfo=None) for clock in clocks])
     while any(_unclear(local, clock) for clock in clocks):
         hour = local.replace(minute=0, second=0)
         local = hour - timedelta(seconds=1) if widen is min else hour + timedelta(hours=1)
-    return local.isoformat(timespec="seconds")
+    return local
 
 
 def _unclear(local: datetime, clock: ZoneInfo) -> bool:
@@ -168,7 +172,7 @@ def after_page(source: Source, place: Place, page: PageEnd, seen: Collection[str
 
 def _doubt(source: Source, window: Window, page: PageEnd, seen: Collection[str]) -> str | None:
     if page.next_cursor is None:
-        if page.size >= source.page_size:
+        if page.size >= _full(source, window):
             return f"a full page of {page.size} has no next link: the walk may have been cut short"
         return None
     if page.next_cursor in seen:
@@ -178,6 +182,14 @@ def _doubt(source: Source, window: Window, page: PageEnd, seen: Collection[str])
     if window.pages + 1 >= source.max_pages:
         return f"the window is deeper than {source.max_pages} pages"
     return None
+
+
+def _full(source: Source, window: Window) -> int:
+    """Return how many releases a full page has: of the smallest windows, one less.
+
+    A last page that only happens to be full thus ends in another, of one release, where halving can part it no more.
+    """
+    return source.page_size if _halved(source, window) else source.page_size - 1
 
 
 def _unproven(source: Source, window: Window, number: int | None) -> str | None:
@@ -249,8 +261,17 @@ def from_its_start(place: Place) -> Place:
 
 
 def _halved(source: Source, window: Window) -> Window | None:
-    half = timedelta(seconds=(window.end - window.start).total_seconds() // 2)
-    return Window(window.start, window.start + min(half, source.believed_span)) if half > source.overlap else None
+    """Return the first half of a window; None for one so small that its half would be asked for hardly less.
+
+    That is a second or two; where clocks leave an hour open, as Contracts Finder's do all summer, an hour: halved down
+    to seconds, whatever the API fails at would be in each of the hour's two thousand windows.
+    """
+    span = window.end - window.start
+    half = timedelta(seconds=span.total_seconds() // 2)
+    widened = _local(window.start, source.clocks, max) - _local(window.start, source.clocks, min)
+    if half <= source.overlap or span <= widened:
+        return None
+    return Window(window.start, window.start + min(half, source.believed_span))
 
 
 def _seconds(span: timedelta) -> timedelta:

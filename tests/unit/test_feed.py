@@ -293,6 +293,29 @@ def test_a_certificate_file_that_is_not_there_needs_a_person(source, option, mon
     assert pace.turns == 1
 
 
+@both_sources
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"cert": ["/a.pem", "/a.key"]},
+        {"verify": ["/a.pem"]},
+        {"cert": 7},
+        {"proxies": "http://proxy:3128"},
+        {"X-Caller": 7},
+    ],
+    ids=str,
+)
+def test_a_value_of_another_type_in_the_extra_needs_a_person(source, extra, monkeypatch):
+    """JSON knows no tuples, which is what Requests wants for a certificate and its key."""
+    connection = {"conn_type": "http", "host": "https://127.0.0.1:9", "extra": extra}
+    monkeypatch.setenv(f"AIRFLOW_CONN_{source.http_conn_id.upper()}", json.dumps(connection))
+    hook, pace = HttpHook(method="GET", http_conn_id=source.http_conn_id), Pace()
+    hook.get_conn()
+    with pytest.raises(FixSetup, match=r"; expected an https address .*extra.*" + source.http_conn_id):
+        Feed(source, hook, pace, SimulatedClock()).fetch_page(None, WINDOW)
+    assert pace.turns == 1
+
+
 def test_a_body_that_never_ends_is_cut_off(monkeypatch):
     monkeypatch.setattr("tender_sync.feed.BODY_BYTES", 1000)
     bodies = [answer(body=b'{"releases": [' + b" " * 200_000) for _ in range(TRIES)]
