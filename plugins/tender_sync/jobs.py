@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from pymongo import ReturnDocument
 
-from tender_sync.errors import FixSetup, SkipRun
+from tender_sync.errors import SkipRun
+from tender_sync.handwritten import parse_moment, refuse_foreign_values
 from tender_sync.windows import Doubt, Place, Window, whole_second
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Mapping
-    from types import UnionType
 
     from pymongo.client_session import ClientSession
     from pymongo.database import Database
@@ -34,13 +34,6 @@ SUSPECTS_KEPT = 20
 # Stands for a watermark where there is none yet; never stored.
 _EVER = datetime(2000, 1, 1, tzinfo=UTC)
 BACKFILLING, SYNCING, ERROR = "backfilling", "syncing", "error"
-# What MongoDB adds to, or cannot go on without: people and the first version write to the document as well.
-_TYPES: Mapping[str, tuple[UnionType | type, str]] = {
-    **dict.fromkeys(("totalFetched", "failures", "windowSpanSeconds"), (int | float, "a number")),
-    **dict.fromkeys(("errorLog", "suspectWindows"), (list | None, "a list")),
-    **dict.fromkeys(("window", "lease"), (dict | None, "an object or null")),
-    "cursor": (str | None, "a text or null"),
-}
 
 
 @dataclass(frozen=True)
@@ -189,6 +182,8 @@ class SyncJobs:
             {"lease": None},
             {"lease.owner": self._owner},
             {"$expr": {"$lte": ["$lease.expiresAt", "$$NOW"]}},
+            # Further ahead than a lease can end: of a clock that has been set back since, or of another primary's.
+            {"$expr": {"$gt": ["$lease.expiresAt", _lease_end(2 * LEASE)]}},
         ]
         lease = {
             "owner": {"$literal": self._owner},
@@ -351,27 +346,12 @@ def claim_transition(db: Database[dict[str, Any]], source: Source, run_id: str) 
     )
 
 
-def _lease_end() -> dict[str, Any]:
-    return {"$add": ["$$NOW", int(LEASE.total_seconds() * 1000)]}
+def _lease_end(after: timedelta = LEASE) -> dict[str, Any]:
+    return {"$add": ["$$NOW", int(after.total_seconds() * 1000)]}
 
 
 def _iso(moment: datetime) -> str:
     return whole_second(moment).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def parse_moment(text: str, name: str) -> datetime:
-    """Read a moment written by people: ISO 8601, UTC unless it says otherwise.
-
-    :raises FixSetup: it is none
-    """
-    try:
-        moment = datetime.fromisoformat(text.strip())
-    except (ValueError, AttributeError):
-        raise FixSetup(
-            f"{name} is {text!r}; expected a date such as 2021-01-01 or 2021-01-01T06:00:00Z (ISO 8601, UTC). "
-            "Correct or unset it"
-        ) from None
-    return whole_second(moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment)
 
 
 def _place_fields(place: Place) -> dict[str, Any]:
@@ -398,21 +378,6 @@ def _place_fields(place: Place) -> dict[str, Any]:
         "windowSpanSeconds": place.span.total_seconds(),
         "losesReleases": place.lossy,
     }
-
-
-def refuse_foreign_values(job: Mapping[str, Any], source: Source) -> None:
-    """Look through a source's document for what this package would not have written.
-
-    :raises FixSetup: there is some
-    """
-    for name, (types, expected) in _TYPES.items():
-        if name in job and not isinstance(job[name], types):
-            raise FixSetup(
-                f"syncJobs.{name} of {source.title} is {job[name]!r:.100}; expected {expected}. Correct it in MongoDB"
-            )
-    for name in ("backfillStartDate", "lastSyncedDate"):
-        if job.get(name):
-            parse_moment(job[name], f"syncJobs.{name} of {source.title}")
 
 
 def _from_document(document: dict[str, Any], source: Source) -> SyncJob:

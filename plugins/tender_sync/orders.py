@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tender_sync.errors import FixSetup
-from tender_sync.jobs import parse_moment
+from tender_sync.handwritten import parse_moment
 from tender_sync.windows import Window
 
 if TYPE_CHECKING:

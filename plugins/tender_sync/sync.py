@@ -17,7 +17,8 @@ from tender_sync.clock import SystemClock
 from tender_sync.engine import process_sync_job
 from tender_sync.errors import FixSetup
 from tender_sync.feed import Feed
-from tender_sync.jobs import SyncJobs, parse_moment, read_job
+from tender_sync.handwritten import parse_moment
+from tender_sync.jobs import SyncJobs, read_job
 from tender_sync.metrics import count_page
 from tender_sync.mongo import database
 from tender_sync.orders import Mode, read_order, read_time_budget, read_window

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from tender_sync.dig import number
 from tender_sync.errors import FixSetup
-from tender_sync.jobs import BACKFILLING, ERROR, parse_moment, refuse_foreign_values
+from tender_sync.handwritten import parse_moment, refuse_foreign_values
+from tender_sync.jobs import BACKFILLING, ERROR
 from tender_sync.stats import UNDATED
 from tender_sync.web.reading import REJECTED_COUNTED
 

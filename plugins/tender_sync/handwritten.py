@@ -1,0 +1,71 @@
+"""What people write by hand: moments, and fields of a sync job; said in one sentence where it cannot be used."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from tender_sync.errors import FixSetup
+from tender_sync.windows import whole_second
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import UnionType
+
+    from tender_sync.sources import Source
+
+_Types = tuple["UnionType | type", str]
+_NUMBER: _Types = (int | float, "a number")
+_NUMBER_OR_NULL: _Types = (int | float | None, "a number or null")
+_DATE: _Types = (datetime, "a date")
+# What MongoDB adds to, or the sync cannot go on without: people and the first version write to the document as well.
+# A field of an object comes after the object, and is needed only where that is not null.
+_TYPES: Mapping[str, _Types] = {
+    **dict.fromkeys(("totalFetched", "failures", "windowSpanSeconds"), _NUMBER),
+    **dict.fromkeys(("errorLog", "suspectWindows"), (list | None, "a list")),
+    **dict.fromkeys(("window", "lease", "doubt", "totals"), (dict | None, "an object or null")),
+    **dict.fromkeys(("window.from", "window.to", "lease.expiresAt", "lease.takenAt", "doubt.to"), _DATE),
+    **dict.fromkeys(("window.pages", "doubt.held", "doubt.found", "doubt.spanSeconds"), _NUMBER),
+    **dict.fromkeys(("lastNumber", "window.held", "window.topNumber"), _NUMBER_OR_NULL),
+    **dict.fromkeys(("lastRunAt", "backfillCompletedAt"), (datetime | None, "a date or null")),
+    "lease.owner": (str, "a text"),
+    "cursor": (str | None, "a text or null"),
+}
+
+
+def parse_moment(text: str, name: str) -> datetime:
+    """Read a moment written by people: ISO 8601, UTC unless it says otherwise.
+
+    :raises FixSetup: it is none
+    """
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except (ValueError, AttributeError):
+        raise FixSetup(
+            f"{name} is {text!r}; expected a date such as 2021-01-01 or 2021-01-01T06:00:00Z (ISO 8601, UTC). "
+            "Correct or unset it"
+        ) from None
+    return whole_second(moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment)
+
+
+def refuse_foreign_values(job: Mapping[str, Any], source: Source) -> None:
+    """Look through a source's document for what this package would not have written.
+
+    :raises FixSetup: there is some
+    """
+    for name, (types, expected) in _expected(job):
+        parent, _, inner = name.rpartition(".")
+        fields = job.get(parent) if parent else job
+        if fields and (parent or inner in fields) and not isinstance(value := fields.get(inner), types):
+            raise FixSetup(
+                f"syncJobs.{name} of {source.title} is {value!r:.100}; expected {expected}. Correct it in MongoDB"
+            )
+    for name in ("backfillStartDate", "lastSyncedDate"):
+        if job.get(name):
+            parse_moment(job[name], f"syncJobs.{name} of {source.title}")
+
+
+def _expected(job: Mapping[str, Any]) -> Iterator[tuple[str, _Types]]:
+    yield from _TYPES.items()
+    for name in job.get("totals") or ():
+        yield f"totals.{name}", _NUMBER
