@@ -152,10 +152,11 @@ class Feed:
         except (*_UNUSABLE, OSError, HTTPError, ValueError) as error:  # ValueError: a redirect to what is no address
             # Of TLS only a refused certificate needs a person: a handshake cut short passes like any lost connection.
             # An OSError itself is Requests', for a missing file that the connection's extra names.
+            why = getattr(next(iter(error.args), None), "reason", None) or error  # without what Requests wraps round it
             if isinstance(error, _UNUSABLE) or type(error) is OSError or _REFUSED_CERTIFICATE in str(error):
                 raise FixSetup(
                     self._message(
-                        f"{error}; expected an https address with a valid certificate, and in the connection's extra "
+                        f"{why}; expected an https address with a valid certificate, and in the connection's extra "
                         "texts as headers, one path as cert, one as verify, an object as proxies",
                         request,
                     )
@@ -163,7 +164,7 @@ class Feed:
             # A server that was reached and gives no whole answer may be at pains with too large a window.
             reached = isinstance(error, HTTPError) or any(said in str(error) for said in _REACHED)
             failure = WindowTrouble if reached else StopRun
-            reason = f"no answer ({type(error).__name__}: {error})"
+            reason = f"no answer ({type(why).__name__}: {why})"
             raise _Failed(failure(self._message(reason, request))) from None
 
     def _body(self, response: Response) -> bytes:

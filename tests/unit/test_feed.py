@@ -20,6 +20,7 @@ from tender_sync.pace import LONGEST_HOLD_OFF
 from tender_sync.sources import CONTRACTS_FINDER, FIND_A_TENDER, SOURCES
 from tender_sync.windows import Window, first_query
 from tests.simulated import SimulatedClock
+from tools.mongod import free_port
 
 WINDOW = Window(datetime(2026, 1, 5, 6, tzinfo=UTC), datetime(2026, 1, 5, 12, tzinfo=UTC))
 NOON = "Mon, 05 Jan 2026 12:00:01 GMT"
@@ -251,6 +252,18 @@ def test_a_lasting_failure_ends_after_the_last_try(source, failure, ends_as):
     if ends_as is not ReadAgain:
         assert source.http_conn_id in str(caught.value)
         assert source.path in str(caught.value)
+
+
+@both_sources
+def test_what_failed_is_said_and_not_all_that_wraps_it(source, monkeypatch):
+    connection = {"conn_type": "http", "host": f"http://127.0.0.1:{free_port()}"}
+    monkeypatch.setenv(f"AIRFLOW_CONN_{source.http_conn_id.upper()}", json.dumps(connection))
+    hook = HttpHook(method="GET", http_conn_id=source.http_conn_id)
+    hook.get_conn()
+    with pytest.raises(StopRun, match=r"no answer \(NewConnectionError: .*refused\)") as caught:
+        Feed(source, hook, Pace(), SimulatedClock()).fetch_page(None, WINDOW)
+    assert "Max retries" not in str(caught.value)
+    assert str(caught.value).count(source.path) == 1
 
 
 @both_sources
