@@ -33,7 +33,10 @@ INDEXES: Mapping[str, tuple[tuple[tuple[tuple[str, int], ...], bool], ...]] = {
         ((("contractCount", DESCENDING),), not UNIQUE),  # the page in the UI shows the busiest
     ),
     "syncJobs": (((("source", ASCENDING),), UNIQUE),),
-    "syncRuns": (((("source", ASCENDING), ("startedAt", DESCENDING)), not UNIQUE),),
+    "syncRuns": (
+        ((("source", ASCENDING), ("startedAt", DESCENDING)), not UNIQUE),
+        ((("source", ASCENDING), ("endedAt", ASCENDING)), not UNIQUE),  # each run looks for one that was killed
+    ),
     "rejectedReleases": (
         ((("source", ASCENDING), ("contentHash", ASCENDING)), UNIQUE),
         ((("source", ASCENDING), ("noticeId", ASCENDING)), not UNIQUE),

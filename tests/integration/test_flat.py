@@ -1,8 +1,9 @@
-"""What a page reads in MongoDB does not grow with what is stored."""
+"""What a page, and a run, reads in MongoDB does not grow with what is stored."""
 
 from __future__ import annotations
 
 import uuid
+from contextlib import contextmanager
 
 from tender_sync.jobs import SyncJobs
 from tender_sync.ocds import map_ocds_to_contract
@@ -34,13 +35,39 @@ def test_a_page_examines_no_more_keys_where_more_is_stored(source, db):
     db.contracts.insert_many(
         [made[each] | {"isLatest": True, "supersededBy": None} for page in stored for each in page]
     )
-    db.command("profile", 2)
     page = MappedPage(window=Window(START, NOW), contracts=[made[each] for each in fresh], place=place)
-    Store(db, source, jobs, clock).commit_page(page)
-    db.command("profile", 0)
-    examined = {
-        (each["ns"].partition(".")[2], each["op"], each.get("planSummary")): each.get("keysExamined", 0)
-        for each in db["system.profile"].find({"ns": {"$regex": r"\.(contracts|buyers)$"}})
-    }
+    with profiled(db):
+        Store(db, source, jobs, clock).commit_page(page)
+    examined = keys_examined(db, "contracts|buyers")
     assert examined
     assert max(examined.values()) < 10 * PAGE, examined
+
+
+def test_a_run_begins_and_ends_without_looking_through_all_before_it(source, db):
+    """There are 8,760 more of them every year."""
+    ensure_schema(db)
+    ended = {"source": source.name, "startedAt": START, "endedAt": NOW, "outcome": "done"}
+    db.syncRuns.insert_many([ended | {"_id": str(number)} for number in range(STORED)])
+    jobs = SyncJobs(db, source, SimulatedClock(NOW), owner="owner")
+    with profiled(db):
+        jobs.get_or_create_sync_job(START)
+        jobs.mark_sync_complete()
+        jobs.end_run("done")
+    examined = keys_examined(db, "syncRuns")
+    assert examined
+    assert max(examined.values()) < PAGE, examined
+
+
+@contextmanager
+def profiled(db):
+    db.command("profile", 2)
+    yield
+    db.command("profile", 0)
+
+
+def keys_examined(db, collections):
+    """Return how many index keys each command looked at."""
+    return {
+        (each["ns"].partition(".")[2], each["op"], each.get("planSummary")): each.get("keysExamined", 0)
+        for each in db["system.profile"].find({"ns": {"$regex": rf"\.({collections})$"}})
+    }
