@@ -183,7 +183,7 @@ class SyncJobs:
             {"lease.owner": self._owner},
             {"$expr": {"$lte": ["$lease.expiresAt", "$$NOW"]}},
             # Further ahead than a lease can end: of a clock that has been set back since, or of another primary's.
-            {"$expr": {"$gt": ["$lease.expiresAt", _lease_end(2 * LEASE)]}},
+            {"$expr": {"$gt": ["$lease.expiresAt", _lease_end(2)]}},
         ]
         lease = {
             "owner": {"$literal": self._owner},
@@ -346,8 +346,8 @@ def claim_transition(db: Database[dict[str, Any]], source: Source, run_id: str) 
     )
 
 
-def _lease_end(after: timedelta = LEASE) -> dict[str, Any]:
-    return {"$add": ["$$NOW", int(after.total_seconds() * 1000)]}
+def _lease_end(leases: int = 1) -> dict[str, Any]:
+    return {"$add": ["$$NOW", int(LEASE.total_seconds() * 1000) * leases]}
 
 
 def _iso(moment: datetime) -> str:

@@ -141,7 +141,7 @@ def test_old_watermark_is_stale_once_the_backfill_is_complete(hours, stale):
 
 
 def test_lease_names_its_holder_and_whether_it_is_over():
-    lease = {"owner": "dag/run/sync", "expiresAt": NOW + HOUR}
+    lease = {"owner": "dag/run/sync", "takenAt": NOW, "expiresAt": NOW + HOUR}
     held = view(job=SYNCING | {"lease": lease})["lease"]
     assert held == {"owner": "dag/run/sync", "expiresAt": "2026-06-05T16:00:00Z", "expired": False}
     assert view(job=SYNCING | {"lease": lease | {"expiresAt": NOW}})["lease"]["expired"]
