@@ -1,8 +1,8 @@
 """Contracts Finder → MongoDB, every hour.
 
 What is new or changed on **Contracts Finder** since the last run goes into `contracts` and `buyers`. The first runs
-read the whole history from 2016-11-01 (*backfilling*, about two days at six requests a
-minute); when it is complete, the source is *syncing*.
+read the whole history from 2016-11-01 (*backfilling*: some 29 hours for each million releases, at twelve requests in
+two minutes); when it is complete, the source is *syncing*.
 
 | task | what it does | it is skipped when |
 |---|---|---|

@@ -69,7 +69,7 @@ def name_key(name: str) -> str | None:
         return None
     key = slugify(name.replace("&", " and "))
     key = f"{key[:-3]}limited" if key.endswith("-ltd") else key
-    key = key.removeprefix("the-") or key
+    key = key.removeprefix("the-")
     # Every name of a page is searched for in one command, which may have 16 MiB.
     return key if len(key) <= _LONGEST_KEY else f"{key[:_LONGEST_KEY]}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
 

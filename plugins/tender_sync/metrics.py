@@ -26,6 +26,7 @@ COUNTERS = {
     "updated": "updated",
     "unchanged": "unchanged",
     "rejected": "rejected",
+    "doubled": "doubled",
 }
 
 

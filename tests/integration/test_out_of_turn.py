@@ -442,3 +442,5 @@ def test_pages_are_counted_in_airflows_metrics(run, at_work, monkeypatch):
     assert counted[f"tender_sync.{dag_id}.releases"] == record["fetched"]
     assert counted[f"tender_sync.{dag_id}.watermark_age_seconds"] == 0
     assert all(record[name] == counted[f"tender_sync.{dag_id}.{name}"] for name in ("created", "requests", "bytes"))
+    fates = ("created", "updated", "unchanged", "rejected", "doubled")
+    assert record["fetched"] == sum(counted.get(f"tender_sync.{dag_id}.{name}", 0) for name in fates)

@@ -60,6 +60,12 @@ def test_a_shorter_hold_off_does_not_end_a_longer_one(turns):
     assert turns(1, hold_off=10) == pytest.approx([1000], abs=2)
 
 
+def test_holding_off_renews_the_lease(db):
+    patience = Waits()
+    Pace(db, "API", 100.0, patience).hold_off(1)
+    assert patience.renewed == 1
+
+
 def test_the_document_does_not_grow(turns, db):
     turns(30, burst=12)
     assert len(db.syncPace.find_one()["starts"]) == 12

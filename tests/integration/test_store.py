@@ -80,6 +80,13 @@ def test_other_content_of_the_same_date_replaces(writer, contracts):
     assert contracts.find_one()["title"] == "second"
 
 
+def test_of_two_of_one_date_in_a_page_the_first_stays(writer, contracts):
+    """Pages come newest first."""
+    both = [release("1", date=PUBLISHED, title=title) for title in ("second", "first")]
+    assert writer.commit(*both)["doubled"] == 1
+    assert contracts.find_one()["title"] == "second"
+
+
 def test_date_in_the_future_does_not_shut_out_its_correction(writer, contracts):
     writer.commit(release("1", date=PUBLISHED + timedelta(days=3650), title="misdated"))
     writer.commit(release("1", date=PUBLISHED, title="corrected"))

@@ -113,6 +113,13 @@ def test_a_cursor_is_asked_for_as_the_api_gave_it(source):
 
 
 @both_sources
+def test_each_page_links_to_the_next_with_a_cursor_of_its_own(source):
+    second, third = (next_link(source, abc=cursor) for cursor in ("second", "third"))
+    result, _, _ = fetch(source, page(third), cursor=second.split("?")[1])
+    assert (result.next_cursor, result.doubt) == (third.split("?")[1], None)
+
+
+@both_sources
 @pytest.mark.parametrize("links", [{}, {"next": None}, {"next": ""}, None, []], ids=str)
 def test_no_link_is_no_link_however_it_is_written(source, links):
     """PHP, for one, writes an object without members as `[]`."""

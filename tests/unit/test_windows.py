@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tender_sync.errors import ReadAgain
 from tender_sync.sources import CONTRACTS_FINDER, FIND_A_TENDER, LONDON, SOURCES, UTC_ZONE
 from tender_sync.windows import (
+    Doubt,
     PageEnd,
     Place,
     Window,
@@ -221,6 +222,22 @@ def test_a_long_window_whose_numbers_are_all_there_is_believed():
     closed = after_page(FIND_A_TENDER, long_window(), numbered(FIND_A_TENDER, long_window().window), (), START + LONG)
     assert (closed.watermark, closed.number, closed.lossy) == (START + LONG, 2026_0001096, False)
     assert closed.span > LONG
+
+
+def test_the_numbers_of_all_pages_of_a_long_window_are_taken_together():
+    first, last = (
+        PageEnd(size, cursor, numbers=frozenset(range(2026_0001001 + begin, 2026_0001049 + begin)))
+        for size, cursor, begin in ((100, "n=1", 48), (48, None, 0))
+    )
+    halfway = after_page(FIND_A_TENDER, long_window(), first, (), START + LONG)
+    assert after_page(FIND_A_TENDER, halfway, last, ("n=1",), START + LONG).watermark == START + LONG
+
+
+def test_the_last_short_window_ends_where_the_doubt_does():
+    """What lies beyond, the long window never had: counted too, the API would be caught at hiding what it did not."""
+    doubtful = place(FIND_A_TENDER, reached=START, doubt=Doubt(START + 4 * HOUR, held=8, span=LONG))
+    opened = open_window(FIND_A_TENDER, doubtful, START + LONG, look_back=False)
+    assert opened.window.end == START + 4 * HOUR < START + FIND_A_TENDER.believed_span
 
 
 @pytest.mark.parametrize(
