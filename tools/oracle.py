@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 
 from tender_sync.buyers import name_key, org_id
 from tender_sync.errors import RejectedRelease
-from tender_sync.lineage import FACTS, Standing, lineage
+from tender_sync.lineage import Standing, lineage
+from tender_sync.lineage_facts import FACTS
 from tender_sync.ocds import map_ocds_to_contract
 from tender_sync.siblings import told_apart
 from tender_sync.stats import MARK, flat

@@ -13,7 +13,8 @@ from pymongo import UpdateOne
 from pymongo.errors import DocumentTooLarge, OperationFailure
 
 from tender_sync.buyers import name_key
-from tender_sync.lineage import FACTS, Standing, keys_of, lineage
+from tender_sync.lineage import Standing, keys_of, lineage
+from tender_sync.lineage_facts import FACTS
 from tender_sync.ownership import Buyers
 from tender_sync.rejected import Rejection, kept
 from tender_sync.siblings import sibling_id, told_apart

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from bson.datetime_ms import DatetimeMS
 from pymongo import MongoClient
+from pymongo.errors import InvalidOperation
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from tender_sync.errors import FixSetup
@@ -157,5 +158,5 @@ def test_dates_past_what_python_knows_are_no_obstacle(mongo_connection):
 def test_client_is_closed_with_the_block(mongo_connection):
     with database(mongo_connection) as db:
         client = db.client
-    with pytest.raises(Exception, match="after close"):
+    with pytest.raises(InvalidOperation, match="after close"):
         client.admin.command("ping")

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tender_sync.clock import SystemClock
+from tender_sync.errors import SkipRun
 from tender_sync.stats import MARK, Stats, flat
 from tests.integration.oracle import problems
-from tests.integration.test_store import Writer
 from tests.integration.world import START, release
-from tests.integration.writer import aggregations
+from tests.integration.writer import Writer, aggregations
 
 JUNE = datetime(2026, 6, 5, 9, tzinfo=UTC)
 JULY = datetime(2026, 7, 1, tzinfo=UTC)
@@ -60,7 +60,7 @@ def test_newer_version_leaves_its_old_month_stage_and_sector(writer, world_db):
 def test_page_that_is_not_committed_counts_nothing(writer, world_db):
     """The lease is taken over while the page is being written."""
     world_db.syncJobs.update_one({}, {"$set": {"lease.token": "another"}})
-    with pytest.raises(Exception, match="taken over"):
+    with pytest.raises(SkipRun, match="taken over"):
         writer.commit(release("1", date=JUNE))
     assert counts(world_db) == {}
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tender_sync.lineage import FACTS, keys_of, lineage
+from tender_sync.lineage import keys_of, lineage
+from tender_sync.lineage_facts import FACTS
 from tests.histories import DAY_ONE, KINDS, LEEDS, OTHER, contract
 
 GUID = "8f124d5d-fa11-457c-a0ed-431674a867c1"
