@@ -258,6 +258,14 @@ def test_audit_finds_and_repairs_what_is_missing_and_what_is_stale(run, audit, a
     assert audit()["missing"] == 0
 
 
+def test_what_a_newer_mapper_reads_otherwise_is_neither_missing_nor_stale_to_an_audit(run, audit, at_work):
+    run()
+    at_work.db.contracts.update_many({}, {"$set": {"mapperVersion": 0}})
+    found = audit(**RANGE)
+    assert (found["missing"], found["stale"]) == (0, 0)
+    assert at_work.db.contracts.count_documents({"mapperVersion": {"$ne": 0}}) > 0, "it is put right on the way"
+
+
 def test_audit_asks_in_windows_of_its_own_size(run, audit, at_work):
     run()
     asked = [request.query for request in at_work.server.requests]

@@ -34,6 +34,12 @@ def test_backfill_with_one_page_a_run_reads_every_page_once(world):
     assert len(world.server.requests) == 2 * requests
 
 
+def test_run_ends_with_the_page_that_just_fills_its_item_budget(world):
+    first = world.run(max_items=1)
+    forget(world.db)
+    assert world.run(max_items=first.fetched).fetched == first.fetched
+
+
 def test_transition_is_made_once(world):
     first, second = world.run(), world.run()
     completed = world.job["backfillCompletedAt"]
