@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 
 def contracts_asset(source: Source) -> Asset:
-    """Return the asset that gets an event whenever contracts of `source` were created or updated."""
+    """Return the asset that gets an event from a run when contracts of `source` were created or updated since the last.
+
+    Those of a run that failed, and of an audit, are counted in the next one's event; those of a remap in none.
+    """
     return Asset(name=f"{source.dag_id}_contracts", uri=f"tendhunt://contracts/{source.name}")
 
 
@@ -95,7 +98,7 @@ class TenderSyncOperator(SourceOperator):
                 backfill_of=_backfill_of(context),
                 mongo_conn_id=self.mongo_conn_id,
             )
-        changes = {key: record.get(key, 0) for key in ("created", "updated")}
+        changes = record.get("changes", {})
         if any(changes.values()):
             context["outlet_events"][contracts_alias(source)].add(contracts_asset(source), extra=changes)
         return readable(record)

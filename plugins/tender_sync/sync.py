@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.http.hooks.http import HttpHook
 from airflow.sdk.exceptions import AirflowException
+from bson.regex import Regex
 
 from tender_sync.audit import AUDIT, audit
 from tender_sync.clock import SystemClock
@@ -89,7 +90,7 @@ def run_source(
 ) -> dict[str, Any]:
     """Do one run of `source` as the trigger form's `params` ask, and return its record (see `orders.read_order`).
 
-    The connections used are `source.http_conn_id` and `mongo_conn_id`.
+    Its `changes` are what Airflow is to be told of. The connections used are `source.http_conn_id` and `mongo_conn_id`.
 
     :raises SkipRun: another run is at work on this source
     :raises FixSetup: a connection, a setting or the form is wrong
@@ -107,7 +108,8 @@ def run_source(
         mongo_conn_id=mongo_conn_id,
         backfill_start=order.backfill_start,
     ) as run:
-        return _DO[order.mode](run, order)
+        record = _DO[order.mode](run, order)
+        return record if mode is Mode.DRY_RUN else record | {"changes": _changes(run, record)}
 
 
 def audit_source(
@@ -196,6 +198,20 @@ def _bring_forward(run: Run, order: Order) -> dict[str, Any]:
         backfill_start=run.backfill_start,
         max_items_per_run=order.max_items,
     ).record
+
+
+def _changes(run: Run, record: Mapping[str, Any]) -> dict[str, int]:
+    """Count the contracts created and updated by this run, and by those before it whose event Airflow may not have.
+
+    It takes events of tasks that succeed: a run that failed, died or was told to stop, and an audit, leave theirs to
+    the next.
+    """
+    runs, mine = run.db["syncRuns"], {"source": run.source.name}
+    told = {"_id": {"$ne": record["_id"]}, "mode": {"$ne": AUDIT}, "outcome": {"$not": Regex("^(failed|died|told)")}}
+    last = runs.find_one(mine | told, sort=[("startedAt", -1)])
+    untold = {"startedAt": {"$gt": last["startedAt"]}} if last else {}
+    found = list(runs.find(mine | {"$or": [{"_id": record["_id"]}, untold]}))
+    return {name: sum(each.get(name, 0) for each in found) for name in ("created", "updated")}
 
 
 _DO: Mapping[Mode, Callable[[Run, Order], dict[str, Any]]] = {

@@ -12,6 +12,9 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk.exceptions import AirflowFailException
 
+from tender_sync.engine import _Walk
+from tender_sync.errors import EndRun, StopRun, TellSomebody
+from tender_sync.sync import audit_source
 from tender_sync.windows import Window
 from tests.conftest import ROOT
 from tests.integration.oracle import problems
@@ -194,6 +197,51 @@ def test_api_that_is_down_fails_the_run_and_nothing_after_it_runs(run_dag, world
     assert ended.events == {}
     connect(world.source, world.server.url)
     assert run_dag().tasks == dict.fromkeys(ALL, "success")
+
+
+@pytest.mark.parametrize(
+    ("ends", "state"), [(StopRun("the API is gone"), "failed"), (EndRun("told to stop"), "success")]
+)
+def test_contracts_of_a_run_whose_event_airflow_may_not_have_got_are_told_by_the_next(
+    run_dag, world, monkeypatch, ends, state
+):
+    contracts = f"{world.source.dag_id}_contracts"
+    run_dag()
+    world.pass_time(minutes=10)
+    world.publish("990001-2026")
+    world.pass_time(minutes=10)
+    read_on = _Walk.read_on
+
+    def read_on_and_end(*args: Any) -> None:
+        read_on(*args)
+        raise ends
+
+    with monkeypatch.context() as patched:
+        patched.setattr(_Walk, "read_on", read_on_and_end)
+        assert run_dag(retries=0).state == state
+    assert world.contract("990001-2026")
+    world.pass_time(minutes=10)
+    after = run_dag()
+    assert "created" not in after.returned
+    assert after.events == {contracts: {"created": 1, "updated": 0}}
+    world.pass_time(minutes=10)
+    assert run_dag().events == {}
+
+
+def test_contracts_that_an_audit_brought_in_are_told_by_the_next_run(run_dag, world):
+    run_dag()
+    world.pass_time(minutes=10)
+    lost = len(world.lose(Window(world.start, world.start + timedelta(days=1))))
+    with pytest.raises(TellSomebody):
+        audit_source(
+            world.source,
+            {"time_budget_minutes": 30, **window_of(world.start, days=1)},
+            owner="audit",
+            run_id="audit",
+            stopping=lambda: False,
+        )
+    world.pass_time(minutes=10)
+    assert run_dag().events == {f"{world.source.dag_id}_contracts": {"created": lost, "updated": 0}}
 
 
 def test_wrong_setup_fails_at_once_without_a_retry(run_dag, world, monkeypatch):
