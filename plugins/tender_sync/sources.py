@@ -1,6 +1,7 @@
 """The sources, as data: one frozen record each, every number beside the place it comes from.
 
-A new source is one more `Source` in `SOURCES`, its two-line DAG file and its rows in the parametrised tests.
+A new source is one more `Source` in `SOURCES`, what its publisher does differently (`ocds._PUBLISHERS`), a DAG file
+like the others and its rows in the parametrised tests.
 """
 
 from __future__ import annotations

@@ -128,6 +128,11 @@ CHAINS = {
         [("a", "UK7", 0, {"about": ["1"]}), ("b", "UK12", 1, {"awards": [{"id": "2"}]})],
         {},
     ),
+    "the cancellation of the lots that were not awarded": (
+        [("a", "UK6", 0), ("b", "UK12", 1, {"tender": {"lots": [{"id": "2"}]}})],
+        {},
+    ),
+    "a cancellation that names nothing": ([("a", "UK6", 0), ("b", "UK12", 1)], {"a": "b"}),
     "lots awarded by notices of their own": (
         [("a", "UK4", 0), ("b", "UK6", 1, {"about": ["1"]}), ("c", "UK6", 2, {"about": ["2"]})],
         {"a": "b"},
