@@ -111,7 +111,8 @@ HELD: Mapping[str, str] = {
     "hasEuFunding": r"roles=funder|financingParty|sourceParty",
     "awardedSuppliers": r"suppliers\.name=|roles=supplier$",
     "awardDate": r"awards\.date=|dateSigned=",
-    "awardValue": r"^(awards|contracts)\.value\.(amount|amountGross)=",
+    # 0, a penny and a pound are filled in.
+    "awardValue": r"^(awards|contracts)\.value\.(amount|amountGross)=(?!(0|0\.01|1)(\.0)?$)",
     "tenderPeriodStart": r"tenderPeriod\.startDate=",
     "enquiryPeriodEnd": r"enquiryPeriod\.endDate=",
 }

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from slugify import slugify as _slugify
 
 from tender_sync.notices import Release
-from tender_sync.parties import UNKNOWN_BUYER, buyer_of
+from tender_sync.parties import UNKNOWN_BUYER, buyer_of, register_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -33,9 +32,6 @@ REGISTERS = (
     "GB-SRS",
 )
 _LONGEST_KEY = 1000
-_PER_REGISTRATION = frozenset({"GB-FTS", "GB-CFS"})
-# An organisation's id as OCDS has it: the register's code of org-id.guide, a hyphen, the id in that register.
-_REGISTERED = re.compile(r"([A-Z]{2,3}-[A-Z0-9]+)-.")
 
 
 class MappedBuyer(TypedDict):
@@ -72,16 +68,6 @@ def name_key(name: str) -> str | None:
     key = key.removeprefix("the-")
     # Every name of a page is searched for in one command, which may have 16 MiB.
     return key if len(key) <= _LONGEST_KEY else f"{key[:_LONGEST_KEY]}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
-
-
-def register_of(published: str | None) -> str | None:
-    """Return the register an id is from (`GB-COH`), when that gives an organisation one id to keep; else None.
-
-    `GB-FTS-n` and `GB-CFS-n` count registrations with the two services: of the names under them, 27 of 132 and 19 of
-    376 had several. An id without a register's prefix says nothing outside its notice.
-    """
-    found = _REGISTERED.match(published or "")
-    return None if found is None or found[1] in _PER_REGISTRATION else found[1]
 
 
 def org_id(contract: Mapping[str, Any], published: Iterable[str | None] = ()) -> str | None:

@@ -7,7 +7,7 @@ import re
 from html import unescape
 from typing import Any
 
-_PLAIN_NUMBER = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?|[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
+_PLAIN_NUMBER = re.compile(r"£?(?:[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?|[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:[a-z]{2,8}|#[0-9]{1,7}|#x[0-9a-f]{1,6});", re.IGNORECASE)
@@ -83,10 +83,10 @@ def identifier(value: object) -> str | None:
 
 
 def number(value: object) -> float | None:
-    """Return a JSON number, or a string that is plainly one ("12,500.00"), as a finite float."""
+    """Return a JSON number, or a string that is plainly one ("£12,500.00"), as a finite float."""
     written = text(value)
     if written is not None and _PLAIN_NUMBER.fullmatch(written):
-        value = written.replace(",", "")
+        value = written.removeprefix("£").replace(",", "")
     elif isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Mechanism = Literal["standard", "dps", "framework", "call_off_dps", "call_off_framework"]
 
-_DPS = r"dynamic (?:purchasing system|market)s?|\bDPS\b"
+_DPS = r"dynamic (?:purchasing system|market)s?|\bDPS[0-9]*\b"
 _FRAMEWORK = r"\bframework(?: agreement)?s?\b"
 _IS_DPS = re.compile(_DPS, re.IGNORECASE)
 _IS_FRAMEWORK = re.compile(_FRAMEWORK, re.IGNORECASE)
@@ -26,11 +26,14 @@ _WITHIN_SENTENCE = r"(?:[^.]|\.(?=\S)){0,200}?"  # across "RM1557.14"
 # that is named: "through L&Q framework", "use of the APUC framework"; not "under one framework", nor what a new one
 # will be used for ("mini competitions will be issued", "contracts to be called off under the framework").
 _NAMED = rf"(?i:the )?(?=[A-Z0-9])(?:[\w&'./()-]+(?: |, (?=[A-Z]))){{1,10}}(?i:{_DPS}|{_FRAMEWORK})"
+# Who buys for all others, by frameworks; some notices of 2026 call the service the agency.
+_CENTRAL = r"(?:the )?(?:crown commercial service|government commercial agency)\b"
 _WAS_CALLED_OFF = re.compile(
     rf"(?i:\b(?:(?:mini|further)[- ]competition\b(?! will| may| can| shall){_WITHIN_SENTENCE}"
     r"\b(?:under|via|using|against|from|through)"
     r"|(?<!be )call(?:ed|ing)?[- ]off (?:under|from)|(?:direct award|(?<!be )awarded) (?:under|via|from|through))"
-    rf"\b{_WITHIN_SENTENCE}(?:{_DPS}|{_FRAMEWORK})|calling[- ]off from\b)"
+    rf"\b{_WITHIN_SENTENCE}(?:{_DPS}|{_FRAMEWORK})|calling[- ]off from\b"
+    rf"|direct award (?:under|via|from|through) {_CENTRAL})"
 )
 _USES_NAMED = re.compile(rf"\b(?i:via|through|under|using|use of) {_NAMED}")
 # What a plan says of itself: "This will be procured via Crown Commercial Service framework RM6356", "We intend to
@@ -57,7 +60,7 @@ _NAMES_FRAMEWORK = re.compile(
 )
 _MARKET_NOTICES = DYNAMIC_MARKETS | {"UK13"}
 _TEXTS = ("title", "description", "procurementMethodRationale")
-_NAMES = ("framework", "dynamic", "dps", "calling off")
+_NAMES = ("framework", "dynamic", "dps", "calling off", "commercial service", "commercial agency")
 # Cancellations list the ids of their lots, and say nothing of how they would have been bought.
 _PROCEDURE = ("procurementMethod", "procurementMethodDetails", "items", "value")
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from pymongo import UpdateOne
 from pymongo.read_concern import ReadConcern
 
-from tender_sync.buyers import map_buyer, name_key, org_id, register_of
-from tender_sync.parties import UNKNOWN_BUYER
+from tender_sync.buyers import map_buyer, name_key, org_id
+from tender_sync.parties import UNKNOWN_BUYER, register_of
 from tender_sync.stored import believed
 
 if TYPE_CHECKING:

@@ -43,10 +43,13 @@ class Worth(NamedTuple):
         A part of something is not worth nothing: 4 lots of 0 stand beside a tender of 8,000,000.
         """
         field = _FIELDS[self.basis] if self.basis else ""
-        usable = _meant if self.high is not None and _meant(self.high) else _any
         stated = ((_amount(value.get(field)), _currency(value.get("currency"))) for value in objects(part, "value"))
-        found = (Worth(a, a, currency, self.basis) for a, currency in stated if a is not None and usable(a))
+        found = (Worth(a, a, currency, self.basis) for a, currency in stated if a is not None and self.is_usable(a))
         return next(found, NOTHING_STATED)
+
+    def is_usable(self, amount: float) -> bool:
+        """Say whether an amount beside it counts: one that was filled in does only where nothing else is stated."""
+        return _meant(amount) or self.high is None or not _meant(self.high)
 
 
 NOTHING_STATED = Worth(None, None, None, None)
@@ -113,21 +116,20 @@ def worth(release: Release) -> Worth:
 def award_value(release: Release, stated: Worth) -> float | None:
     """Return the sum of the standing awards (of the contracts where awards have no value), as `stated` counts.
 
-    Only amounts in its currency and on its basis are added up. Members of dynamic markets are given nothing.
+    Only amounts in its currency and on its basis are added up. Members of dynamic markets are given nothing. Awards of
+    0 beside tenders of 1,500,000 and 2,000,000 say nothing.
     """
-    places = (release.contract_awards, release.standing_contracts)
-    for usable in (_meant, _any):
-        for place in places:
-            amounts = [
-                amount
-                for value in objects(place, "value")
-                for basis, field in _FIELDS.items()
-                if (_currency(value.get("currency")), basis) == (stated.currency, stated.basis)
-                and (amount := _amount(value.get(field))) is not None
-                and usable(amount)
-            ]
-            if amounts:
-                return _total(amounts)
+    for place in (release.contract_awards, release.standing_contracts):
+        amounts = [
+            amount
+            for value in objects(place, "value")
+            for basis, field in _FIELDS.items()
+            if (_currency(value.get("currency")), basis) == (stated.currency, stated.basis)
+            and (amount := _amount(value.get(field))) is not None
+            and stated.is_usable(amount)
+        ]
+        if amounts:
+            return _total(amounts)
     return None
 
 
@@ -175,7 +177,7 @@ def _with_lots_of_awards(contracts: list[dict[str, Any]], release: Release) -> l
     for each in contracts:
         of_award = lots[identifier(each.get("awardID"))]
         related = of_award.pop(0) if len(of_award) > 1 else next(iter(of_award), None)
-        found.append({"relatedLots": related, **each})
+        found.append({**each, "relatedLots": each.get("relatedLots") or related})
     return found
 
 

@@ -59,6 +59,7 @@ CASES = {
     "related in another way": (release(related="planning", **DESCRIBED), "standard"),
     "old rules, a DPS set up": (release(**DESCRIBED, **DPS_FLAG), "dps"),
     "old rules, awarded within a DPS": (award("Bus services", **DPS_FLAG, **OLD), "call_off_dps"),
+    "a DPS by its number": (release("planning", title="Apprenticeships DPS000119", **DESCRIBED), "dps"),
     "old rules, awarded within a DPS by its title": (award("DPS for bus services", **OLD), "call_off_dps"),
     "title of a framework": (detailed("Open procedure", title="IDS Staffing Framework"), "framework"),
     "title of a framework, with more": (
@@ -106,6 +107,11 @@ CASES = {
         ),
         "call_off_framework",
     ),
+    "a direct award via who buys for all": (
+        award("Telephony", "Direct award via Crown Commercial Service (CCS) Back Office 2"),
+        "call_off_framework",
+    ),
+    "a direct award to who buys for all": (award("Advice", "Direct award to Crown Commercial Service"), "standard"),
     "awarded via a framework": (
         award("Surface dressing", "Awarded via framework agreement for works"),
         "call_off_framework",

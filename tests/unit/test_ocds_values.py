@@ -132,6 +132,7 @@ CASES = {
     "a zero net is passed over for the gross": (tender(value=both(0, 120)), 120, 120, "GBP", "gross"),
     "a zero where nothing else is said": (tender(value=net(0.0)), 0, 0, "GBP", "net"),
     "pennies stay": (tender(value=net(0.01)), 0.01, 0.01, "GBP", "net"),
+    "an amount with its sign": (tender(value=net("£1,250.50")), 1250.5, 1250.5, "GBP", "net"),
     "a number as text": (tender(value=net(" 1,250,000.50 ")), 1250000.5, 1250000.5, "GBP", "net"),
     "a value in a list": (tender(value=[net(3)]), 3, 3, "GBP", "net"),
     "a penny, or a pound, is no worth beside another": (
@@ -159,6 +160,14 @@ CASES |= {
     "awards whose lots overlap": (for_lots((net(9), "12"), (net(8), "23"), (net(7), "3")), 9, 24, "GBP", "net"),
     "contracts are for the lots of their awards": (
         for_lots((None, "1"), (None, "2")) | {"contracts": [{"awardID": n, "value": net(5)} for n in (0, 1)]},
+        10,
+        10,
+        "GBP",
+        "net",
+    ),
+    "contracts that name no lots themselves": (
+        for_lots((None, "1"), (None, "2"))
+        | {"contracts": [{"awardID": n, "value": net(5), "relatedLots": none} for n, none in enumerate((None, []))]},
         10,
         10,
         "GBP",
@@ -264,6 +273,8 @@ def test_minus_zero_is_zero():
         (awards(net(0.01), net(30)), 30),
         (awards(net(0.01)), 0.01),
         (tender(value=net(99)) | awards(net(30)), 30),
+        (tender(value=net(99)) | awards(net(0), net(0.01)), None),
+        (tender(value=net(1)) | awards(net(0)), 0),
         (contracts(net(10), net(5)), 15),
         (awards(net(10)) | contracts(net(11)), 10),
         (awards(None) | contracts(gross(12)), 12),
