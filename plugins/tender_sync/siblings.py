@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from tender_sync.ocds import MappedContract
@@ -22,17 +22,17 @@ def sibling_id(contract: Mapping[str, Any]) -> str:
 
 
 def told_apart(
-    contracts: Collection[MappedContract], stored: Mapping[str, Mapping[str, Any]]
+    contracts: Sequence[MappedContract], stored: Mapping[str, Mapping[str, Any]]
 ) -> Iterable[MappedContract]:
     """Give every contract the `noticeId` it is stored under: a notice's first keeps its id, siblings get their own.
 
     `stored`: the contracts there are, by `noticeId`, under these ids and `sibling_id`s.
     """
     holders = {_moment(each): each for each in stored.values()}
-    # Where all are published once more, the one that has the id keeps it, wherever in the page it stands.
-    holders |= {
-        _moment(each): each for each in contracts if each["ocid"] == stored.get(each["noticeId"], {}).get("ocid")
-    }
+    # The procurement that has the id, or comes first, keeps it in all versions, wherever in the page they stand.
+    keepers = {each["noticeId"]: each["ocid"] for each in reversed(contracts) if sibling_id(each) not in stored}
+    keepers |= {notice_id: each.get("ocid") for notice_id, each in stored.items()}
+    holders |= {_moment(each): each for each in contracts if each["ocid"] == keepers.get(each["noticeId"], ...)}
     for contract in contracts:
         own = sibling_id(contract)
         is_sibling = own in stored or _is_sibling(contract, holders.setdefault(_moment(contract), contract))

@@ -268,6 +268,16 @@ def test_procurements_announced_once_more_with_another_beside_them_are_all_there
     assert titles == {"1": "Salt", "1 ocds-h6vhtk-000002": "Grit", "1 ocds-h6vhtk-000003": "Sand"}
 
 
+def test_two_versions_of_procurements_in_one_page_are_one_contract_each_whatever_their_order(writer, contracts):
+    older, newer = (objects("Salt", "Grit", date=PUBLISHED + passed) for passed in (timedelta(), HOUR))
+    counts = writer.commit(*newer, *reversed(older))
+    assert (counts["created"], counts["doubled"]) == (2, 2)
+    assert {each["noticeId"]: (each["title"], each["publishedDate"]) for each in contracts.find()} == {
+        "1": ("Salt", PUBLISHED + HOUR),
+        "1 ocds-h6vhtk-000002": ("Grit", PUBLISHED + HOUR),
+    }
+
+
 def test_procurement_that_was_taken_out_comes_back_under_its_notices_own_id(writer, contracts):
     writer.commit(*objects("Salt", "Grit"))
     contracts.delete_one({"noticeId": "1"})
