@@ -203,14 +203,20 @@ def _bring_forward(run: Run, order: Order) -> dict[str, Any]:
 def _changes(run: Run, record: Mapping[str, Any]) -> dict[str, int]:
     """Count the contracts created and updated by this run, and by those before it whose event Airflow may not have.
 
-    It takes events of tasks that succeed: a run that failed, died or was told to stop, and an audit, leave theirs to
-    the next.
+    It takes events of tasks that succeed: a run that failed, died or was told to stop, an earlier try of this one, and
+    an audit leave theirs to the next. Those of a last try that dies between its run's end and its success are told by
+    none.
     """
-    runs, mine = run.db["syncRuns"], {"source": run.source.name}
-    told = {"_id": {"$ne": record["_id"]}, "mode": {"$ne": AUDIT}, "outcome": {"$not": Regex("^(failed|died|told)")}}
-    last = runs.find_one(mine | told, sort=[("startedAt", -1)])
-    untold = {"startedAt": {"$gt": last["startedAt"]}} if last else {}
-    found = list(runs.find(mine | {"$or": [{"_id": record["_id"]}, untold]}))
+    runs, since = run.db["syncRuns"], {"$lt": record["startedAt"]}
+    before = {"source": run.source.name, "startedAt": since}
+    told = {
+        "mode": {"$ne": AUDIT},
+        "runId": {"$ne": record["runId"]},
+        "outcome": {"$not": Regex("^(failed|died|told)")},
+    }
+    if last := runs.find_one(before | told, sort=[("startedAt", -1)]):
+        since["$gt"] = last["startedAt"]
+    found = [record, *runs.find(before)]
     return {name: sum(each.get(name, 0) for each in found) for name in ("created", "updated")}
 
 

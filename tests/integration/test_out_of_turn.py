@@ -36,9 +36,11 @@ def at_work(world, mongo_to_world, monkeypatch):  # noqa: ARG001 - the connectio
 
 @pytest.fixture
 def run(at_work):
-    def run(mode: str = "normal", **params: Any) -> dict[str, Any]:
+    def run(mode: str = "normal", run_id: str | None = None, **params: Any) -> dict[str, Any]:
         asked = {"mode": mode, "time_budget_minutes": 59, **params}
-        return run_source(at_work.source, asked, owner=f"dag/{mode}/sync", run_id=mode, stopping=lambda: False)
+        return run_source(
+            at_work.source, asked, owner=f"dag/{mode}/sync", run_id=run_id or mode, stopping=lambda: False
+        )
 
     return run
 
@@ -239,6 +241,34 @@ def test_release_too_large_with_what_others_added_is_kept_until_there_is_room(ru
     at_work.db.contracts.update_one({"noticeId": "big"}, {"$unset": {"enrichment": 1}})
     assert run("replay_rejected")["left"] == {"rejectedReleases": 0}
     assert problems(at_work) == []
+
+
+def test_changes_of_a_run_that_failed_are_told_though_another_begins_before_they_are_counted(run, at_work, monkeypatch):
+    run(run_id="first")
+    at_work.pass_time(minutes=10)
+    at_work.publish("990001-2026")
+    at_work.pass_time(minutes=10)
+    run(run_id="fails")
+    at_work.db.syncRuns.update_one({"runId": "fails"}, {"$set": {"outcome": "failed"}})
+    at_work.pass_time(minutes=10)
+    end_run = SyncJobs.end_run
+
+    def end_and_let_another_begin(self: SyncJobs, *args: Any, **facts: Any) -> dict[str, Any]:
+        record = end_run(self, *args, **facts)
+        at_work.pass_time(seconds=1)
+        at_work.holder("dag/other/sync", "other", "replay")[0].get_or_create_sync_job(START)
+        return record
+
+    monkeypatch.setattr(SyncJobs, "end_run", end_and_let_another_begin)
+    assert run(run_id="next")["changes"] == {"created": 1, "updated": 0}
+
+
+def test_changes_of_a_try_that_ended_are_told_by_the_retry_of_a_task_that_died_before_its_success(run, at_work):
+    created = run(run_id="hour")["created"]
+    at_work.pass_time(minutes=1)
+    assert run(run_id="hour")["changes"] == {"created": created, "updated": 0}
+    at_work.pass_time(minutes=1)
+    assert run(run_id="next hour")["changes"] == {"created": 0, "updated": 0}
 
 
 def test_audit_finds_and_repairs_what_is_missing_and_what_is_stale(run, audit, at_work):
