@@ -17,15 +17,18 @@ if TYPE_CHECKING:
 _Types = tuple["UnionType | type", str]
 _NUMBER: _Types = (int | float, "a number")
 _NUMBER_OR_NULL: _Types = (int | float | None, "a number or null")
+_SPAN: _Types = (int | float, "seconds, from 1 to a billion")
 _DATE: _Types = (datetime, "a date")
 # What MongoDB adds to, or the sync cannot go on without: people and the first version write to the document as well.
 # A field of an object comes after the object, and is needed only where that is not null.
 _TYPES: Mapping[str, _Types] = {
-    **dict.fromkeys(("totalFetched", "failures", "windowSpanSeconds"), _NUMBER),
+    **dict.fromkeys(("totalFetched", "failures"), _NUMBER),
     **dict.fromkeys(("errorLog", "suspectWindows"), (list | None, "a list")),
-    **dict.fromkeys(("window", "lease", "doubt", "totals"), (dict | None, "an object or null")),
+    **dict.fromkeys(("window", "lease", "doubt"), (dict | None, "an object or null")),
+    "totals": (dict, "an object"),
     **dict.fromkeys(("window.from", "window.to", "lease.expiresAt", "lease.takenAt", "doubt.to"), _DATE),
-    **dict.fromkeys(("window.pages", "doubt.held", "doubt.found", "doubt.spanSeconds"), _NUMBER),
+    **dict.fromkeys(("window.pages", "doubt.held", "doubt.found"), _NUMBER),
+    **dict.fromkeys(("windowSpanSeconds", "doubt.spanSeconds"), _SPAN),
     **dict.fromkeys(("lastNumber", "window.held", "window.topNumber"), _NUMBER_OR_NULL),
     **dict.fromkeys(("lastRunAt", "backfillCompletedAt"), (datetime | None, "a date or null")),
     "lease.owner": (str, "a text"),
@@ -56,7 +59,11 @@ def refuse_foreign_values(job: Mapping[str, Any], source: Source) -> None:
     for name, (types, expected) in _expected(job):
         parent, _, inner = name.rpartition(".")
         fields = job.get(parent) if parent else job
-        if fields and (parent or inner in fields) and not isinstance(value := fields.get(inner), types):
+        if fields is None or not (parent or inner in fields):
+            continue
+        value = fields.get(inner)
+        # Windows of no length would end every run at once, as if all were read.
+        if not isinstance(value, types) or (expected == _SPAN[1] and not 1 <= value <= 10**9):
             raise FixSetup(
                 f"syncJobs.{name} of {source.title} is {value!r:.100}; expected {expected}. Correct it in MongoDB"
             )

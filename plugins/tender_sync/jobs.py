@@ -404,7 +404,7 @@ def _from_document(document: dict[str, Any], source: Source) -> SyncJob:
 def _window(document: dict[str, Any]) -> Window:
     # A job of an earlier version kept no numbers: its open window proves nothing, and so is read again if long.
     return Window(
-        document["from"], document["to"], document["pages"], document.get("held", 0), document.get("topNumber")
+        document["from"], document["to"], document["pages"], document.get("held") or 0, document.get("topNumber")
     )
 
 

@@ -287,14 +287,20 @@ def test_crash_between_completion_and_the_end_of_the_run_loses_no_transition(wor
         ("window.from", "2026-06-05"),
         ("window.to", None),
         ("window.pages", "two"),
+        ("window", {}),
         ("window.held", []),
         ("window.topNumber", "075502-2026"),
         ("lease.owner", 7),
         ("lease.takenAt", None),
         ("lease.expiresAt", "2026-06-05"),
         ("totals", []),
+        ("totals", None),
         ("totals.requests", "12,000"),
+        ("doubt", {}),
         ("doubt", {"to": START, "held": 1, "found": 0}),
+        ("windowSpanSeconds", 0),
+        ("windowSpanSeconds", -3600),
+        ("windowSpanSeconds", float("inf")),
         ("lastNumber", "075502-2026"),
         ("lastRunAt", "yesterday"),
         ("backfillCompletedAt", "2026-06-05"),
@@ -306,14 +312,13 @@ def test_job_written_to_by_hand_is_refused_in_one_sentence_and_not_changed(world
     hold(world, expiresAt=datetime(2026, 1, 1, tzinfo=UTC))
     world.db.syncJobs.update_one({}, {"$set": {name: value}})
     before = dump(world.db)
-    field = "doubt.spanSeconds" if name == "doubt" else name
-    with pytest.raises(FixSetup, match=rf"^syncJobs\.{field} of {world.source.title} is .*; expected a"):
+    with pytest.raises(FixSetup, match=rf"^syncJobs\.{name}[.\w]* of {world.source.title} is .*; expected (a|seconds)"):
         world.run(owner="another/task")
     assert dump(world.db) == before
 
 
-def test_lists_of_a_job_that_are_null_are_begun_anew(world):
-    world.run(max_items=1)
-    world.db.syncJobs.update_one({}, {"$set": {"errorLog": None, "suspectWindows": None}})
+def test_lists_and_counts_of_a_job_that_are_null_are_begun_anew(world):
+    world.run_into_a_window()
+    world.db.syncJobs.update_one({}, {"$set": {"errorLog": None, "suspectWindows": None, "window.held": None}})
     world.run_until_done()
     assert (world.job["errorLog"], world.job["suspectWindows"]) == ([], [])
