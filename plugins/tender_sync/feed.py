@@ -39,8 +39,7 @@ BODY_SECONDS, BODY_BYTES = 180, 256 * 2**20
 TRIES = 5
 _REACHED = ("Read timed out", "Connection aborted")  # of Requests, before the body; what fails in it is urllib3's
 _REFUSED_CERTIFICATE = "certificate verify failed"  # OpenSSL's words
-# An address that is none, and what Requests makes of a value of another type in the connection's extra.
-_UNUSABLE = (InvalidURL, InvalidSchema, MissingSchema, InvalidHeader, TypeError, AttributeError)
+_UNUSABLE = (InvalidURL, InvalidSchema, MissingSchema, InvalidHeader)
 HEADERS = {
     "Accept": "application/json",
     "User-Agent": "tender-sync/0.1 (Apache Airflow; one request at a time)",
@@ -146,13 +145,13 @@ class Feed:
             "stream": True,
         }
         try:
-            response = self._hook.run(request, headers=HEADERS, extra_options=options)
-            with response:
+            with self._answer(request, options) as response:
                 return response, self._body(response)
-        except (*_UNUSABLE, OSError, HTTPError, ValueError) as error:  # ValueError: a redirect to what is no address
+        except (OSError, HTTPError, ValueError) as error:  # ValueError: a redirect to what is no address
             # Of TLS only a refused certificate needs a person: a handshake cut short passes like any lost connection.
             # An OSError itself is Requests', for a missing file that the connection's extra names.
-            why = getattr(next(iter(error.args), None), "reason", None) or error  # without what Requests wraps round it
+            wrapped = getattr(next(iter(error.args), None), "reason", None)
+            why = wrapped if isinstance(wrapped, Exception) else error  # without what Requests wraps round it
             if isinstance(error, _UNUSABLE) or type(error) is OSError or _REFUSED_CERTIFICATE in str(error):
                 raise FixSetup(
                     self._message(
@@ -166,6 +165,13 @@ class Feed:
             failure = WindowTrouble if reached else StopRun
             reason = f"no answer ({type(why).__name__}: {why})"
             raise _Failed(failure(self._message(reason, request))) from None
+
+    def _answer(self, request: str, options: dict[str, Any]) -> Response:
+        try:
+            answer: Response = self._hook.run(request, headers=HEADERS, extra_options=options)
+        except (TypeError, AttributeError) as error:  # of a value of another type in the connection's extra
+            raise InvalidHeader(error) from None
+        return answer
 
     def _body(self, response: Response) -> bytes:
         began, body = self._clock.now(), bytearray()

@@ -63,7 +63,8 @@ def refuse_foreign_values(job: Mapping[str, Any], source: Source) -> None:
             continue
         value = fields.get(inner)
         # Windows of no length would end every run at once, as if all were read.
-        if not isinstance(value, types) or (expected == _SPAN[1] and not 1 <= value <= 10**9):
+        no_span = expected == _SPAN[1] and isinstance(value, int | float) and not 1 <= value <= 10**9
+        if no_span or not isinstance(value, types):
             raise FixSetup(
                 f"syncJobs.{name} of {source.title} is {value!r:.100}; expected {expected}. Correct it in MongoDB"
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import ssl
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -13,6 +14,7 @@ from airflow.providers.http.hooks.http import HttpHook
 from hypothesis import example, given
 from hypothesis import strategies as st
 from urllib3 import HTTPResponse
+from urllib3.exceptions import SSLError
 
 from tender_sync.errors import FixSetup, ReadAgain, StopRun, WindowTrouble
 from tender_sync.feed import TRIES, Feed
@@ -334,6 +336,20 @@ def test_a_value_of_another_type_in_the_extra_needs_a_person(source, extra, monk
     with pytest.raises(FixSetup, match=r"; expected an https address .*extra.*" + source.http_conn_id):
         Feed(source, hook, pace, SimulatedClock()).fetch_page(None, WINDOW)
     assert pace.turns == 1
+
+
+def test_a_defect_in_reading_the_answer_is_not_taken_for_the_connections():
+    broken = answer()
+    broken.raw = io.StringIO("{}")  # has no read1
+    with pytest.raises(AttributeError, match="read1"):
+        fetch(FIND_A_TENDER, broken)
+
+
+def test_a_body_that_tls_cuts_short_is_said_with_its_error():
+    cut = ssl.SSLError(1, "[SSL: DECRYPTION_FAILED_OR_BAD_RECORD_MAC] decryption failed or bad record mac")
+    cut.reason = "DECRYPTION_FAILED_OR_BAD_RECORD_MAC"  # as OpenSSL's own have it
+    with pytest.raises(WindowTrouble, match=r"no answer \(SSLError: .*decryption failed"):
+        fetch(FIND_A_TENDER, SSLError(cut))
 
 
 def test_a_body_that_never_ends_is_cut_off(monkeypatch):
