@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -32,6 +33,8 @@ REGISTERS = (
     "GB-SRS",
 )
 _LONGEST_KEY = 1000
+# Typographic apostrophes and dashes within a word; it comes apart there as at ' and -.
+_PUNCTUATION = re.compile(r"(?<=\w)[\u2010-\u205e](?=\w)")
 
 
 class MappedBuyer(TypedDict):
@@ -63,7 +66,7 @@ def name_key(name: str) -> str | None:
     """
     if name == UNKNOWN_BUYER:
         return None
-    key = slugify(name.replace("&", " and "))
+    key = slugify(_PUNCTUATION.sub("-", name.replace("&", " and ")))
     key = f"{key[:-3]}limited" if key.endswith("-ltd") else key
     key = key.removeprefix("the-")
     # Every name of a page is searched for in one command, which may have 16 MiB.

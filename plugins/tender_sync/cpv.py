@@ -62,7 +62,8 @@ CPV_SECTOR_MAP: Mapping[str, str] = {
     "98": "Community & Personal Services",
 }
 
-_CODE = re.compile(r"([0-9]{7,8})(?:\s*-\s*[0-9])?")  # the digit after the hyphen checks the eight before it
+# The digit after the hyphen checks the eight before it; a name may follow ("45000000-7 Construction work").
+_CODE = re.compile(r"([0-9]{7,8})(?:\s*-\s*[0-9])?(?:\s.*)?")
 _DIGITS = 8
 
 # Main code first. Contracts Finder and old-regime (CELEX) notices mark one in tender.classification; CELEX

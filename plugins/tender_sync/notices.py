@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
+from json import dumps
 from typing import TYPE_CHECKING, Any, Literal
 
-from tender_sync.dig import first_text, identifier, objects, text, texts, word
+from tender_sync.dig import first_text, identifier, objects, text, word, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -80,12 +81,13 @@ class Release:
     @cached_property
     def lots(self) -> list[dict[str, Any]]:
         """The lots of the tender."""
-        return objects(self.tenders, "lots")
+        return _each_once(objects(self.tenders, "lots"))
 
     @cached_property
     def awards(self) -> list[dict[str, Any]]:
-        """All awards, failed ones among them."""
-        return objects(self.json, "awards")
+        """All awards, failed ones among them. Beside contracts each counts: these may go by their order (`values`)."""
+        awards = objects(self.json, "awards")
+        return awards if self.contracts else _each_once(awards)
 
     @cached_property
     def standing_awards(self) -> list[dict[str, Any]]:
@@ -100,7 +102,7 @@ class Release:
     @cached_property
     def contracts(self) -> list[dict[str, Any]]:
         """All contracts, cancelled ones among them."""
-        return objects(self.json, "contracts")
+        return _each_once(objects(self.json, "contracts"))
 
     @cached_property
     def standing_contracts(self) -> list[dict[str, Any]]:
@@ -213,7 +215,17 @@ def map_status(release: Mapping[str, Any]) -> Status:
 
 def tags(release: Mapping[str, Any]) -> set[str]:
     """Return the release tags in lower case."""
-    return {tag.lower() for tag in texts(release, "tag")}
+    return words(release, "tag")
+
+
+def _each_once(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Leave out what repeats an earlier part word for word, id included: its amount is not there twice."""
+    if not found[1:] or len({identifier(each.get("id")) for each in found}) == len(found):
+        return found
+    once: dict[str | int, dict[str, Any]] = {}
+    for place, each in enumerate(found):
+        once.setdefault(dumps(each, sort_keys=True) if identifier(each.get("id")) else place, each)
+    return list(once.values())
 
 
 def _not_failed(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from tender_sync.lots import MappedLot, lots_of, max_lots_bid_per_supplier
 from tender_sync.mechanism import Mechanism, contract_mechanism
 from tender_sync.notices import Release, Stage, Status, map_stage, map_status
 from tender_sync.parties import UNKNOWN_BUYER, AwardedSupplier, Buyer, BuyerContact, awarded_suppliers, buyer_of
-from tender_sync.storable import ensure_fits, storable
+from tender_sync.storable import ensure_fits, repaired
 from tender_sync.terms import (
     ContractType,
     contract_type,
@@ -292,7 +292,7 @@ _DESCRIPTIONS = (
 def _json_object(release: object) -> OcdsRelease:
     if not isinstance(release, dict):
         raise RejectedRelease(f"it is a {type(release).__name__}, not a JSON object; nothing can be made of it")
-    raw: OcdsRelease = storable(release)
+    raw: OcdsRelease = repaired(release)
     return raw
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
-from tender_sync.dig import first_text, identifier, line, objects, text, texts
+from tender_sync.dig import first_text, identifier, line, objects, text, words
 from tender_sync.links import web_address
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def register_of(published: str | None) -> str | None:
 
 def parties_with_role(release: Release, role: str) -> list[dict[str, Any]]:
     """Return the parties that have `role`, in document order."""
-    return [p for p in release.parties if role in {found.lower() for found in texts(p, "roles")}]
+    return [p for p in release.parties if role in words(p, "roles")]
 
 
 def _same_organisation(named: dict[str, Any], candidates: list[dict[str, Any]]) -> dict[str, Any]:

@@ -30,19 +30,29 @@ _REPLACEMENT = "\ufffd"
 
 
 def storable(value: object) -> Any:
-    """Return a copy of a JSON value that BSON can hold and JSON can carry on to the web app.
+    """Return a copy of a JSON value that can be a field of a document: `repaired`, and no larger than MongoDB holds.
+
+    Raises:
+        RejectedRelease: it is nested too deeply, or too large.
+
+    """
+    copy = repaired(value)
+    ensure_fits({"rawData": copy})
+    return copy
+
+
+def repaired(value: object) -> Any:
+    """Return a copy of a JSON value that BSON can hold and JSON can carry on to the web app, of whatever size.
 
     Whole numbers past 64 bits become their decimal digits, NaN and the infinities their names (`"NaN"`,
     `"Infinity"`, `"-Infinity"`), lone surrogates and NULs in keys U+FFFD. Keys with dots and dollars stay:
     MongoDB 5 and later take them. All else is kept as it is, order of keys included.
 
     Raises:
-        RejectedRelease: it is nested too deeply, or too large, to be a field of a document.
+        RejectedRelease: it is nested too deeply to be a field of a document.
 
     """
-    copy = _copy(value, _ENVELOPE_LEVELS)
-    ensure_fits({"rawData": copy})
-    return copy
+    return _copy(value, _ENVELOPE_LEVELS)
 
 
 def ensure_fits(document: Mapping[str, Any]) -> None:

@@ -125,6 +125,8 @@ def test_one_organisation_is_one_buyer(published, expected):
         ("Coastline Housing Ltd.", "coastline-housing-limited"),
         ("The", "the"),
         ("Theatre Royal", "theatre-royal"),
+        ("Mayor's Office - Kent-Sussex", "mayor-s-office-kent-sussex"),
+        ("Mayor\u2019s Office \u2013 Kent\u2013Sussex", "mayor-s-office-kent-sussex"),
         ("Unknown", None),
     ],
 )

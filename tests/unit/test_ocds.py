@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime
+from time import process_time
 
 import pytest
 
@@ -142,8 +143,8 @@ def test_titles_and_descriptions():
     assert contract["title"] == "New roof"
     assert contract["description"] == "Line one.\nLine two."
     assert fts(tender={"title": "A &amp; B&apos;s&#160;roof<br/>"})["title"] == "A & B's roof"
-    pasted = "One.<br />Two &lt;3 &amp;amp; R&D;<b>"
-    assert fts(tender={"description": pasted})["description"] == "One.\nTwo <3 &amp; R&D;<b>"
+    odd = fts(tender={"title": "\u200bCall\u2011off\xa0for&nbsp;roofs\ufeff", "description": "\xad"})
+    assert (odd["title"], odd["description"]) == ("Call-off for roofs", None)
     assert fts(title="Release", tender={"title": " "})["title"] == "Release"
     assert fts(awards=[{"title": None}, {"title": "Award"}])["title"] == "Award"
     assert fts(contracts=[{"title": "Contract"}])["title"] == "Contract"
@@ -154,6 +155,40 @@ def test_titles_and_descriptions():
     assert fts(contracts=[{"proposedAmendments": [{"description": "More roofs"}]}])["description"] == "More roofs"
     assert fts(contracts=[{"proposedAmendments": [{"rationale": "Leaks"}]}])["description"] == "Leaks"
     assert fts(contracts=[{"statusDetails": None}, {"statusDetails": "Breach"}])["description"] == "Breach"
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("One.<br />Two &lt;3 &amp;amp; R&D;", "One.\nTwo <3 &amp; R&D;"),
+        ("<p>One.</p>\r\n<P class='x'>Two.</P>", "One.\nTwo."),
+        ("Needs:<ul><li>one</li><li>two</li></ul>Then", "Needs:\none\ntwo\nThen"),
+        ('&lt;p&gt;<b>One</b> <span style="color: red">two</span>&lt;/p&gt;', "One two"),
+        ('Bid <a href="https://bid.example.org/1" target="_blank">here</a>.', "Bid https://bid.example.org/1 here."),
+        ('At <a href="https://bid.example.org">https://bid.example.org</a>', "At https://bid.example.org"),
+        ('Ask <a href="mailto:jo@example.org">Jo</a>', "Ask Jo"),
+        ("Jo <a@example.org>, <100 users, a<b and c>d, <TBC>", "Jo <a@example.org>, <100 users, a<b and c>d, <TBC>"),
+    ],
+)
+def test_texts_lose_their_html(written, read):
+    assert fts(tender={"description": written})["description"] == read
+
+
+@pytest.mark.parametrize("part", ["<p ", "<a ", "<a href=", "<p>", "</", " ", "<a x=", "<a href=https://e.org "])
+def test_texts_of_broken_html_are_read_in_time(part):
+    before = process_time()
+    assert fts(tender={"description": f"x<{part * 20_000}"})["description"]
+    assert process_time() - before < 1
+
+
+@pytest.mark.parametrize("portion", ["awards", "contracts"])
+def test_what_is_repeated_word_for_word_counts_once(portion):
+    one = {"id": "1", "value": {"amount": 500, "currency": "GBP"}}
+    counted = [fts(**{portion: parts})["awardValue"] for parts in ([one, dict(one)], [one, {**one, "title": "Two"}])]
+    assert counted == [500, 1000]
+    without = {"value": one["value"]}
+    assert fts(**{portion: [without, without]})["awardValue"] == 1000
+    assert fts(tender={"lots": [{"id": 1}, {"id": "2"}, {"id": 1}]})["lotCount"] == 2
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,11 @@ def test_buyer_whose_id_no_party_has_is_left_open_where_several_buy():
     assert buyer_of(Release({"buyer": {"id": "X"}, "parties": parties})).name is None
 
 
+def test_roles_may_stand_in_one_text():
+    parties = [{"name": "Works", "roles": "supplier"}, {"name": "Town", "roles": "procuringEntity,buyer"}]
+    assert buyer_of(Release({"parties": parties})).name == "Town"
+
+
 def supplier(key, name=None):
     return {"id": key, "name": name}
 

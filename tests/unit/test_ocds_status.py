@@ -122,6 +122,7 @@ CASES = {
     "no tag, nothing": (release(None), "TENDER", "CLOSED"),
     "unknown tag": (release(["compiled"], "active"), "TENDER", "OPEN"),
     "a tag, not a list of them": (release("tenderCancellation", "active"), "TENDER", "CANCELLED"),
+    "two tags in one text": (release("tender,Award", "active"), "AWARD", "AWARDED"),
 }
 
 
