@@ -35,7 +35,7 @@ _WAS_CALLED_OFF = re.compile(
     rf"\b{_WITHIN_SENTENCE}(?:{_DPS}|{_FRAMEWORK})|calling[- ]off from\b"
     rf"|direct award (?:under|via|from|through) {_CENTRAL})"
 )
-_USES_NAMED = re.compile(rf"\b(?i:via|through|under|using|use of) {_NAMED}")
+_USES_NAMED = re.compile(rf"(?<!sitting )(?<!sits )\b(?i:via|through|under|using|use of) {_NAMED}")
 # What a plan says of itself: "This will be procured via Crown Commercial Service framework RM6356", "We intend to
 # utilise the … Framework (RM6354)".
 _WILL_BE_CALLED_OFF = re.compile(
@@ -56,6 +56,13 @@ _NAMES_FRAMEWORK = re.compile(
     r"\bframework agreements?\b"
     r"|(?<!regulatory )(?<!competency )(?<!outcomes )(?<!assurance )(?<!regeneration )"
     r"\bframework(?: for\b|\s*(?:$|[^\w\s]))",
+    re.IGNORECASE,
+)
+# A title may be that of a framework there is already: "Subcontract opportunity: …", "Management of the … Framework".
+_OF_ANOTHER = re.compile(
+    r"(?:[\w-]+:? ){0,4}(?:sub-?contract (?:opportunit|package|notice)"
+    r"|(?:managing|administering|(?:management|administration) of) (?:an?|the|its|our) "
+    rf"(?:[\w-]+ ){{0,4}}{_FRAMEWORK})",
     re.IGNORECASE,
 )
 _MARKET_NOTICES = DYNAMIC_MARKETS | {"UK13"}
@@ -153,6 +160,8 @@ def _texts(release: Release) -> Iterator[str]:
 def _named(release: Release) -> Mechanism | None:
     """Return what a title names: a dynamic purchasing system or a framework, or a call-off from one."""
     title = first_text(release.tenders, ("title",)) or text(release.json.get("title")) or ""
+    if any(_OF_ANOTHER.match(begins) for begins in (title, *texts(release.tenders, "description"))):
+        return None
     called_off = bool(_CALL_OFF.search(title))
     if _IS_DPS.search(title):
         return "call_off_dps" if called_off else "dps"

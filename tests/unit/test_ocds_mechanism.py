@@ -88,6 +88,24 @@ CASES = {
         award("Library", procurementMethodRationale="Use of the APUC framework for Library Systems"),
         "call_off_framework",
     ),
+    "a subcontract under a framework": (
+        detailed("Other", title="Highways Framework", description="Notification of subcontract package. Barriers"),
+        "standard",
+    ),
+    "a contract to manage a framework": (
+        detailed("Open procedure", title="Contract for the administration of the Care Homes Framework"),
+        "standard",
+    ),
+    "a framework of managers": (
+        detailed(
+            "Open procedure", title="Managing Agent Framework", description="Agents. We are managing the framework"
+        ),
+        "framework",
+    ),
+    "beneath a framework": (
+        award("Fleet", "Management of suppliers, sitting under the North Fleet Framework"),
+        "standard",
+    ),
     "managed under one of another kind": (award("Cisco", "Governance under one framework"), "standard"),
     "work by a framework of another kind, open to all bidders": (
         award(
