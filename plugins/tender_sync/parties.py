@@ -101,9 +101,9 @@ def awarded_suppliers(release: Release) -> list[AwardedSupplier]:
     if not named and release.stage == "AWARD" and not failed:
         named = parties_with_role(release, "supplier")
     found: dict[str, AwardedSupplier] = {}
-    names: set[str] = set()
-    for supplier in named:
-        key, name = _id(supplier), _name(supplier) or _name(_same_organisation(supplier, release.parties))
+    suppliers = [(_id(each), _name(each) or _name(_same_organisation(each, release.parties))) for each in named]
+    names = {name for key, name in suppliers if register_of(key)}
+    for key, name in suppliers:
         if name and (name not in names or register_of(key)):
             names.add(name)
             found.setdefault(key or name, AwardedSupplier(name=name, supplierId=key))

@@ -142,6 +142,10 @@ PARTIES = [
             {"awards": [{"suppliers": [supplier("GB-COH-1", "One"), supplier("GB-COH-2", "One")]}]},
             [mapped("GB-COH-1", "One"), mapped("GB-COH-2", "One")],
         ),
+        (
+            {"awards": [{"suppliers": [supplier("GB-FTS-1", "One"), supplier("GB-COH-2", "One")]}]},
+            [mapped("GB-COH-2", "One")],
+        ),
         ({"awards": [{"status": "unsuccessful", "suppliers": [supplier("S1", "One")]}]}, []),
         ({"contracts": [{"suppliers": [supplier("S1", "One")]}]}, [mapped("S1", "One")]),
         ({"tag": ["contractAmendment"], "contracts": [{}], "parties": PARTIES}, [mapped("S1", "One Ltd")]),
@@ -166,6 +170,7 @@ PARTIES = [
         "without ids",
         "registered twice",
         "two companies of one name",
+        "with a registration, then with its company number",
         "of a failed award",
         "of a contract",
         "of a later notice",
