@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import pymongo
 import pytest
 from pymongo import MongoClient
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
@@ -48,9 +49,9 @@ def sent():
 def listened(world_db, mongod, sent):
     """The database of the worlds, by a client that tells `sent` of its commands.
 
-    A write beside its transaction would wait for the same documents until that ends, and so for ever.
+    A write beside its transaction would wait for it for ever, or make it be tried again for two minutes.
     """
-    with MongoClient(mongod.uri, tz_aware=True, event_listeners=[sent], timeoutMS=10_000) as client:
+    with MongoClient(mongod.uri, tz_aware=True, event_listeners=[sent]) as client, pymongo.timeout(10):
         yield client[world_db.name]
 
 
