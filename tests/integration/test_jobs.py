@@ -108,6 +108,7 @@ def test_every_way_to_write_needs_the_lease(world):
         jobs.renew,
         jobs.mark_sync_complete,
         lambda: jobs.mark_sync_error("x", place=job.place, stuck=True),
+        lambda: jobs.reset(world.start),
     ):
         with pytest.raises(SkipRun, match="dag/run/sync"):
             write()
@@ -278,6 +279,7 @@ def test_crash_between_completion_and_the_end_of_the_run_loses_no_transition(wor
         ("totalFetched", "12,000"),
         ("totalFetched", None),
         ("errorLog", "it failed"),
+        ("suspectWindows", "none"),
         ("failures", {}),
         ("cursor", 7),
         ("window", "2026-06-05"),

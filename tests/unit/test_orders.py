@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -84,6 +85,7 @@ def test_form_refuses(fields):
         ({"mode": "reset", **RANGE}, "mean nothing in mode reset"),
         ({"confirm": "abc"}, "confirm mean nothing in mode normal"),
         ({"mode": "replay", "backfill_start": "2022-01-01", **RANGE}, "backfill_start mean nothing in mode replay"),
+        ({"mode": "replay", "window_from": f"{NOW:%FT%TZ}", "window_to": "2026-12-02"}, "lies in the future"),
         ({"backfill_start": "2027-01-01"}, "backfill_start 2027-01-01 lies in the future"),
     ],
     ids=str,
@@ -107,6 +109,20 @@ def test_what_is_asked_is_understood():
     assert order(max_items_per_run=7, time_budget_minutes=1.5) == Order(Mode.NORMAL, timedelta(minutes=1.5), 7)
 
 
+@pytest.fixture
+def in_new_york(monkeypatch):
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("in_new_york")
+def test_moment_without_a_zone_is_of_utc_wherever_the_machine_stands():
+    assert order(mode="replay", window_from="2026-06-01", window_to="2026-06-02T00:00").window == DAY
+
+
 def test_range_into_the_future_ends_now():
     window = order(mode="replay", window_from="2026-11-25", window_to="2026-11-26").window
     assert window == Window(datetime(2026, 11, 25, tzinfo=UTC), NOW)
@@ -115,6 +131,8 @@ def test_range_into_the_future_ends_now():
 def test_run_of_an_airflow_backfill_replays_its_hour():
     asked = read_order(filled(), NOW, backfill_of=DAY.end)
     assert (asked.mode, asked.window) == (Mode.REPLAY, Window(DAY.end - timedelta(hours=1), DAY.end))
+    unfinished = read_order(filled(), NOW, backfill_of=NOW + timedelta(minutes=20))
+    assert unfinished.window == Window(NOW - timedelta(minutes=40), NOW), "a window never ends past now"
     with_conf = read_order(filled(mode="dry_run"), NOW, backfill_of=DAY.end)
     assert (with_conf.mode, with_conf.window) == (Mode.DRY_RUN, None)
 
