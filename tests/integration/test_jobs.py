@@ -119,8 +119,9 @@ def test_end_of_a_zombie_does_not_give_the_others_lease_back(world):
     zombie, _, job = hold(world, "dag/run/sync")
     hold(world, "dag/run/sync")
     before = world.job
-    zombie.end_run("done", place=replace(job.place, cursor="gone"), counts={"requests": 1})
+    record = zombie.end_run("done", place=replace(job.place, cursor="gone"), counts={"requests": 1})
     assert world.job == before
+    assert "requests" not in record, "job and record get them together or not at all"
 
 
 def test_every_page_renews_the_lease(world):

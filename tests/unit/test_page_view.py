@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import tracemalloc
 import zlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -221,8 +222,13 @@ def test_raw_release_is_shown_as_kept():
 
 def test_very_long_raw_release_is_cut():
     bomb = {"_id": "65", "reason": "too long", "rawZlib": zlib.compress(b"x" * 50_000_000)}
+    tracemalloc.start()
     shown = rejected_release(bomb)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
     assert (len(shown["raw"]), shown["cut"]) == (RAW_SHOWN, True)
+    assert most < 10_000_000, "it was unpacked whole"
+    assert rejected_release(bomb | {"rawZlib": zlib.compress(b"x" * (RAW_SHOWN + 1))})["cut"]
 
 
 @pytest.mark.parametrize(
