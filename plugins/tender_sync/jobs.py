@@ -235,12 +235,8 @@ class SyncJobs:
                 "by this one"
             )
 
-    def update_sync_progress(
-        self, place: Place | None, counts: Counter[str], session: ClientSession | None = None
-    ) -> None:
-        """Move the job to `place` (None: leave it) and add a page's `counts` to it and to its run.
-
-        Belongs into the page's transaction.
+    def update_sync_progress(self, place: Place | None, counts: Counter[str], session: ClientSession) -> None:
+        """Move the job to `place` (None: leave it) and add a page's `counts` to it and to its run, as the page is.
 
         :raises SkipRun: the lease has been taken over, and so the page must not be committed
         """
@@ -280,7 +276,7 @@ class SyncJobs:
         }
         self._require(self._jobs.update_one(self._mine, changes).matched_count)
 
-    def note_suspect(self, window: Window, reason: str, session: ClientSession | None = None) -> None:
+    def note_suspect(self, window: Window, reason: str, session: ClientSession) -> None:
         """Remember a window that had to be closed without a believable end, for the audit and for people."""
         suspect = {"from": window.start, "to": window.end, "reason": reason[:500], "at": self._clock.now()}
         changes = {"$push": {"suspectWindows": {"$each": [suspect], "$slice": -SUSPECTS_KEPT}}}

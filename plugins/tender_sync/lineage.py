@@ -188,7 +188,9 @@ class _Family:
             return None
         before = [n for award in update.awards for n in self._awards[award, update.step] if n.order < update.order]
         if not before and update.old_rules and len(self._first_awards) == 1:
-            before = [n for n in self._first_awards if n.order < update.order and len(n.awards) <= len(update.awards)]
+            # One that is further on (what ended the contract) takes the update's place, and must not give it back.
+            older = [n for n in self._first_awards if n.order < update.order and n.step <= update.step]
+            before = [n for n in older if len(n.awards) <= len(update.awards)]
         return max(before, key=attrgetter("order"), default=None)
 
 

@@ -62,7 +62,7 @@ def read_order(params: Mapping[str, Any], now: datetime, *, backfill_of: datetim
     :raises FixSetup: they do not fit together
     """
     mode = Mode(params.get("mode") or Mode.NORMAL)
-    given = {name: str(params[name]).strip() for name in _ALL_FIELDS if params.get(name) not in (None, "")}
+    given = {name: str(params[name]).strip() for name in _ALL_FIELDS if params.get(name)}
     if unused := sorted(given.keys() - _FIELDS[mode]):
         _refuse(f"{' and '.join(unused)} mean nothing in mode {mode}", "empty them, or choose another mode")
     window = read_window(given, now)

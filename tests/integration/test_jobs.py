@@ -156,9 +156,9 @@ def test_job_in_error_goes_back_to_its_mode(world):
     world.server.faults.add("html", times=5)
     with pytest.raises(StopRun):
         world.run()
-    assert world.job["status"] == "error"
+    assert (world.job["status"], world.job["lastRunErrors"]) == ("error", 1)
     world.run(max_items=1)
-    assert world.job["status"] == "backfilling"
+    assert (world.job["status"], world.job["lastRunErrors"]) == ("backfilling", 0)
     world.run()
     assert world.job["status"] == "syncing"
     world.pass_time(hours=1)

@@ -123,6 +123,14 @@ def test_contract_that_moves_to_another_buyer_moves_the_count(writer, world_db):
     assert world_db.contracts.find_one({"noticeId": "1"})["buyerId"] is None
 
 
+def test_buyers_that_swap_contracts_have_not_changed(writer, world_db):
+    writer.commit(release("1", date=PUBLISHED), release("2", date=PUBLISHED, buyer=DURHAM))
+    before = list(world_db.buyers.find())
+    writer.clock.sleep(60)
+    writer.commit(release("1", date=PUBLISHED + HOUR, buyer=DURHAM), release("2", date=PUBLISHED + HOUR))
+    assert list(world_db.buyers.find()) == before
+
+
 def test_two_spellings_of_one_buyer_are_one_buyer(writer, world_db):
     writer.commit(
         release("1", date=PUBLISHED, buyer=(LEEDS[0], "LEEDS CITY COUNCIL")),
@@ -172,9 +180,29 @@ def test_buyers_are_recounted_from_the_index_alone(writer, world_db, monkeypatch
 
 
 def test_rejected_release_is_kept_once(writer, world_db):
-    for _ in range(2):
-        writer.commit(rejections=[Rejection({"title": "no id"}, "no identity"), Rejection(b"{broken", "undecodable")])
-    assert world_db.rejectedReleases.count_documents({}) == 2
+    rejections = [Rejection({"title": "no id"}, "no identity"), Rejection(b"{broken", "undecodable")]
+    writer.commit(rejections=rejections)
+    kept = list(world_db.rejectedReleases.find())
+    assert len(kept) == 2
+    writer.clock.sleep(60)
+    writer.commit(rejections=rejections)
+    assert list(world_db.rejectedReleases.find()) == kept, "as it was first met"
+
+
+def test_sources_keep_their_rejected_releases_apart(world_db):
+    one, other = Writer(world_db, FIND_A_TENDER), Writer(world_db, CONTRACTS_FINDER)
+    mapped = release("1", date=PUBLISHED)
+    for each in (one, other):
+        each.commit(rejections=[Rejection(mapped, "it was odd")])
+    one.commit(mapped)
+    assert [each["source"] for each in world_db.rejectedReleases.find()] == [CONTRACTS_FINDER.name]
+
+
+def test_suspect_windows_are_as_many_and_as_long_as_the_job_can_bear(writer, world_db):
+    for number in range(22):
+        writer.commit(suspect=Suspect(Window(PUBLISHED, PUBLISHED + HOUR), f"{number} " + "x" * 3000))
+    kept = [each["reason"] for each in world_db.syncJobs.find_one()["suspectWindows"]]
+    assert (len(kept), kept[0][:4], kept[-1]) == (20, "2 xx", "21 " + "x" * 497)
 
 
 def test_rejected_version_stays_when_the_stored_one_is_read_again(writer, world_db):

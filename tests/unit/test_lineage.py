@@ -199,6 +199,10 @@ CHAINS = {
         [("a", "corrigendum", 0), ("b", "old tender", 1), ("c", "old tender", 2)],
         {"a": "b", "b": "c"},
     ),
+    "an update of an award, after the notice that ended its contract": (
+        [("a", "UK11", 0), ("b", "old award update", 1)],
+        {"b": "a"},
+    ),
     "a notice without tags says all": ([("a", "UK4", 0), ("b", "UK4 update", 1, {"tag": []})], {"a": "b"}),
     "notices that name nobody": (
         [("a", "UK4", 0, {"buyer": ("", "")}), ("b", "UK6", 1, {"buyer": ("", "")})],
