@@ -6,7 +6,7 @@ import time
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tender_sync.lineage import keys_of, lineage
@@ -375,6 +375,7 @@ def test_result_is_that_of_any_order_and_leads_to_a_notice_to_show(data):
 
 
 @given(histories())
+@example([contract("1", "old award", 0, contracts=parts), contract("2", "corrigendum", 1, tender={"items": parts})])
 def test_projection_of_a_document_tells_as_much_as_the_document(notices):
     paths = [tuple(fact.split(".")) for fact in FACTS]
     for notice in notices:
