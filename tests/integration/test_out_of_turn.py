@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk.observability import stats
+from bson import ObjectId
 from pymongo.errors import AutoReconnect
 
 from tender_sync.audit import USUAL_RANGE
@@ -19,7 +20,7 @@ from tender_sync.store import Store
 from tender_sync.sync import audit_source, run_source
 from tender_sync.windows import Window
 from tests.integration.oracle import problems
-from tests.integration.world import START, dump
+from tests.integration.world import START, dump, release
 
 DAY = Window(START + timedelta(days=1), START + timedelta(days=2))
 RANGE = {"window_from": f"{DAY.start:%Y-%m-%dT%H:%M:%SZ}", "window_to": f"{DAY.end:%Y-%m-%dT%H:%M:%SZ}"}
@@ -83,6 +84,17 @@ def test_rejected_releases_become_contracts_once_they_can_be_mapped(run, at_work
     assert at_work.db.rejectedReleases.count_documents({}) == 0
     assert (at_work.place, len(at_work.server.requests)) == (place, asked)
     assert problems(at_work) == []
+
+
+def test_rejected_releases_of_another_source_are_left_alone(run, at_work, refusing):
+    """Also those that are older than the last of its own."""
+    found = {"_id": ObjectId.from_datetime(START), "window": {"from": START, "to": START}, "contentHash": "1"}
+    another = found | {"source": "ANOTHER", "raw": release("1", date=START)}
+    at_work.db.rejectedReleases.insert_one(another)
+    run()
+    refusing.undo()
+    run("replay_rejected")
+    assert list(at_work.db.rejectedReleases.find()) == [another]
 
 
 @pytest.mark.parametrize("odd", ["a title", 10**30, "half a pair: \ud800", {"a NUL in\0a key": 1}], ids=ascii)

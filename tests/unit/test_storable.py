@@ -9,6 +9,7 @@ import bson
 import pytest
 
 from tender_sync.errors import RejectedRelease
+from tender_sync.rejected import Rejection, kept, releases_of
 from tender_sync.storable import ENVELOPE_BYTES, MAX_BYTES, MAX_LEVELS, ensure_fits, storable
 
 
@@ -39,13 +40,13 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize(("given", "kept"), CASES.values(), ids=CASES)
-def test_what_is_kept(given, kept):
+@pytest.mark.parametrize(("given", "stored"), CASES.values(), ids=CASES)
+def test_what_is_kept(given, stored):
     copy = storable({"deep": [given]})["deep"][0]
 
-    assert copy == kept
-    assert type(copy) is type(kept)
-    assert bson.decode(bson.encode({"v": copy}))["v"] == kept
+    assert copy == stored
+    assert type(copy) is type(stored)
+    assert bson.decode(bson.encode({"v": copy}))["v"] == stored
     json.dumps(copy, allow_nan=False)
 
 
@@ -101,3 +102,10 @@ def test_the_limit_leaves_room_below_that_of_mongodb():
 def test_what_is_no_json_is_refused_by_name():
     with pytest.raises(RejectedRelease, match="JSON values only"):
         ensure_fits({"a": {1, 2}})
+
+
+def test_rejected_release_that_bson_cannot_hold_is_read_back_to_be_tried_again():
+    raw = {"id": "1", "text": "x" * MAX_BYTES}
+    document = kept(Rejection(raw, "it is too large"))
+    assert "raw" not in document
+    assert releases_of(document) == [raw]
