@@ -12,6 +12,7 @@ from tender_sync import ocds, remap
 from tender_sync.errors import SkipRun
 from tender_sync.remap import Remap, remap_contracts
 from tender_sync.sources import CONTRACTS_FINDER, FIND_A_TENDER, SOURCES
+from tender_sync.stats import Stats
 from tests import histories
 from tests.integration.oracle import problems
 from tests.integration.world import dump, release
@@ -65,6 +66,15 @@ def test_only_contracts_that_differ_are_written(writer, world_db):
     assert after["2"] == before["2"] | {"mapperVersion": ocds.MAPPER_VERSION}, "it has not changed"
     assert {key: after[key] for key in "034"} == {key: before[key] for key in "034"}
     assert run(world_db, writer.clock)["changed"] == 0
+
+
+def test_counts_move_with_what_is_mapped_otherwise(writer, world_db):
+    fill(writer)
+    spoil(world_db, "1", stage="AWARD", sector="Construction")
+    stats = Stats(world_db, FIND_A_TENDER)
+    assert stats.recount(writer.clock) == 1
+    run(world_db, writer.clock)
+    assert stats.recount(writer.clock) == 0
 
 
 def test_dry_run_says_the_same_and_writes_nothing(writer, world_db, caplog):
