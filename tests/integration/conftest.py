@@ -10,9 +10,12 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pymongo.errors import AutoReconnect
 
+from tender_sync.jobs import SyncJobs
 from tender_sync.schema import ensure_schema
 from tender_sync.sources import SOURCES
+from tender_sync.sync import audit_source, run_source
 from tests.integration.world import NOW, START, World, forget, notices, serve, small
 from tools.mongo_init import Settings, ensure
 from tools.mongod import free_port, mongod_binary
@@ -88,6 +91,49 @@ def mongo_to_world(world: World, mongod: Mongod, monkeypatch: pytest.MonkeyPatch
     mongo = {"host": "127.0.0.1", "port": mongod.port, "extra": {"replicaSet": mongod.replica_set}}
     connection = {"conn_type": "mongo", "schema": world.db.name, **mongo}
     monkeypatch.setenv("AIRFLOW_CONN_TENDHUNT_MONGO", json.dumps(connection))
+
+
+@pytest.fixture
+def at_work(world, mongo_to_world, monkeypatch):  # noqa: ARG001 - the connection is what it is for
+    """The world, with its clock and settings for what runs through Airflow connections."""
+    monkeypatch.setattr("tender_sync.sync.SystemClock", lambda: world.clock)
+    monkeypatch.setenv("SYNC_PACE_SECONDS", "0")
+    monkeypatch.setenv("BACKFILL_START_DATE", world.start.date().isoformat())
+    return world
+
+
+@pytest.fixture
+def run(at_work):
+    def run(mode: str = "normal", run_id: str | None = None, **params: Any) -> dict[str, Any]:
+        asked = {"mode": mode, "time_budget_minutes": 59, **params}
+        return run_source(
+            at_work.source, asked, owner=f"dag/{mode}/sync", run_id=run_id or mode, stopping=lambda: False
+        )
+
+    return run
+
+
+@pytest.fixture
+def audit(at_work):
+    def audit(**params: Any) -> dict[str, Any]:
+        asked = {"time_budget_minutes": 25, **params}
+        return audit_source(at_work.source, asked, owner="audit/run/task", run_id="audit", stopping=lambda: False)
+
+    return audit
+
+
+@pytest.fixture
+def fail_at_the_end(monkeypatch):
+    """Let MongoDB fail, once, when a run is to be ended."""
+    end_run, failed = SyncJobs.end_run, []
+
+    def fail(self: Any, *outcome: Any, **facts: Any) -> Any:
+        if not failed:
+            failed.append(outcome)
+            raise AutoReconnect("the primary is gone")
+        return end_run(self, *outcome, **facts)
+
+    return lambda: monkeypatch.setattr(SyncJobs, "end_run", fail)
 
 
 @pytest.fixture

@@ -9,10 +9,9 @@ import pytest
 from tender_sync.errors import ReadAgain, SkipRun, StopRun
 from tender_sync.windows import Window
 from tests.integration.oracle import problems
-from tests.integration.world import START, dump
+from tests.integration.world import DAY, START, dump
 
 WHERE = ("status", "cursor", "window", "windowSpanSeconds", "lastSyncedDate", "failures", "backfillCompletedAt")
-DAY = Window(START + timedelta(days=1), START + timedelta(days=2))
 
 
 def where(world):

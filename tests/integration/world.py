@@ -21,6 +21,7 @@ from tender_sync.reread import dry_run, replay
 from tender_sync.run import Run
 from tender_sync.stats import Stats
 from tender_sync.store import Store
+from tender_sync.windows import Window
 from tools.ocds_server import Catalogue, OcdsServer, Publication, ServerClock, generate
 
 if TYPE_CHECKING:
@@ -31,11 +32,11 @@ if TYPE_CHECKING:
     from tender_sync.engine import FetchPage
     from tender_sync.feed import FetchPageResult
     from tender_sync.sources import Source
-    from tender_sync.windows import Window
 
 # Two working days and a half, in summer time: London is an hour from UTC.
 START = datetime(2026, 6, 3, tzinfo=UTC)
 NOW = datetime(2026, 6, 5, 15, tzinfo=UTC)
+DAY = Window(START + timedelta(days=1), START + timedelta(days=2))
 # The same in winter, when London's time is UTC.
 WINTER = datetime(2026, 1, 9, 15, tzinfo=UTC)
 # So many notices a day, on average, that windows hold several pages, and so few that all tests read them in no time.
