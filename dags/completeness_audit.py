@@ -16,7 +16,7 @@ skips.
 from __future__ import annotations
 
 # Airflow reads a file for DAGs only if both words, airflow and dag, stand in it.
-from tender_sync.notify import AppendToFile
-from tender_sync.watch_dags import audit_dag
+from tender_sync.orchestration.notifiers import AppendToFile
+from tender_sync.orchestration.watch_dags import audit_dag
 
 dag = audit_dag(doc_md=__doc__, notify=[AppendToFile()])

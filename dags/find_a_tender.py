@@ -17,7 +17,7 @@ from the last committed page. Trigger it with a smaller budget to try something 
 from __future__ import annotations
 
 # Airflow reads a file for DAGs only if both words, airflow and dag, stand in it.
-from tender_sync.source_dag import source_dag
+from tender_sync.orchestration.dags import source_dag
 from tender_sync.sources import FIND_A_TENDER
 
 dag = source_dag(FIND_A_TENDER, doc_md=__doc__)

@@ -14,7 +14,7 @@ are skipped. A backfill that goes on for days is not stale. The failed task noti
 from __future__ import annotations
 
 # Airflow reads a file for DAGs only if both words, airflow and dag, stand in it.
-from tender_sync.notify import AppendToFile
-from tender_sync.watch_dags import freshness_dag
+from tender_sync.orchestration.notifiers import AppendToFile
+from tender_sync.orchestration.watch_dags import freshness_dag
 
 dag = freshness_dag(doc_md=__doc__, notify=[AppendToFile()])

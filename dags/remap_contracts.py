@@ -18,9 +18,9 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, Param
 
-from tender_sync.forms import time_budget
-from tender_sync.operators import RemapContractsOperator
-from tender_sync.source_dag import OF_ALL_DAGS, OF_ALL_TASKS
+from tender_sync.orchestration.dags import DAG_DEFAULTS, TASK_DEFAULTS
+from tender_sync.orchestration.operators import RemapContractsOperator
+from tender_sync.orchestration.params import time_budget
 from tender_sync.sources import SOURCES
 
 with DAG(
@@ -29,7 +29,7 @@ with DAG(
     doc_md=__doc__,
     schedule=None,
     tags=["tendhunt", "ocds"],
-    default_args={**OF_ALL_TASKS, "retries": 0},  # who triggers it looks at it
+    default_args={**TASK_DEFAULTS, "retries": 0},  # who triggers it looks at it
     params={
         "source": Param(
             "both",
@@ -46,6 +46,6 @@ with DAG(
         ),
         "time_budget_minutes": time_budget(55),
     },
-    **OF_ALL_DAGS,
+    **DAG_DEFAULTS,
 ) as dag:
     RemapContractsOperator(task_id="remap")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tender_sync.ocds import map_ocds_to_contract
+from tender_sync.mapping.contract import map_ocds_to_contract
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

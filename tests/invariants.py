@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from tender_sync.cpv import CPV_SECTOR_MAP
-from tender_sync.notices import DYNAMIC_MARKETS
-from tender_sync.ocds import MappedContract
+from tender_sync.mapping.contract import MappedContract
+from tender_sync.mapping.cpv import CPV_SECTOR_MAP
+from tender_sync.mapping.release import DYNAMIC_MARKETS
 
 MECHANISMS = {"standard", "dps", "framework", "call_off_dps", "call_off_framework", None}
 FLAGS = ("suitableForSme", "suitableForVco", "canRenew", "hasEuFunding")

@@ -19,16 +19,16 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from tender_sync.dig import walk
-from tender_sync.notices import Release, tags
-from tender_sync.ocds import map_ocds_to_contract
+from tender_sync.mapping.contract import map_ocds_to_contract
+from tender_sync.mapping.json_access import walk
+from tender_sync.mapping.release import Release, tags
 from tools.ocds_server.catalogue import CONTRACTS_FINDER
 from tools.ocds_server.load import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from tender_sync.ocds import MappedContract
+    from tender_sync.mapping.contract import MappedContract
 
 PLAIN: Mapping[str, tuple[str, ...]] = {
     "title": ("tender.title",),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from tender_sync.sources import Source
+    from tender_sync.sources.base import Source
     from tools.stack import Stack
 
 _POLL_SECONDS = 0.2

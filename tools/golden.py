@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tender_sync.ocds import map_ocds_to_contract
+from tender_sync.mapping.contract import map_ocds_to_contract
 
 FOLDER = Path(__file__).resolve().parents[1] / "tests" / "golden"
 _LEFT_OUT = {"rawData", "releaseHash", "mapperVersion"}

@@ -11,16 +11,16 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tender_sync.buyers import name_key, org_id
 from tender_sync.errors import RejectedRelease
-from tender_sync.ocds import map_ocds_to_contract
-from tender_sync.parties import register_of
+from tender_sync.identity.buyer_keys import name_key, org_id
+from tender_sync.mapping.contract import map_ocds_to_contract
+from tender_sync.mapping.parties import register_of
 from tools.ocds_server.load import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from tender_sync.ocds import MappedContract
+    from tender_sync.mapping.contract import MappedContract
 
 
 def main() -> None:

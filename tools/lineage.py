@@ -10,12 +10,12 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tender_sync.lineage import lineage
-from tender_sync.notices import tags
+from tender_sync.identity.lineage import lineage
+from tender_sync.mapping.release import tags
 from tools.identity import mapped
 
 if TYPE_CHECKING:
-    from tender_sync.ocds import MappedContract
+    from tender_sync.mapping.contract import MappedContract
 
 
 def main() -> None:

@@ -15,14 +15,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from tender_sync.buyers import name_key, org_id
 from tender_sync.errors import RejectedRelease
-from tender_sync.lineage import Standing, lineage
-from tender_sync.lineage_facts import FACTS
-from tender_sync.ocds import map_ocds_to_contract
-from tender_sync.siblings import told_apart
-from tender_sync.stats import MARK, flat
-from tender_sync.storable import storable
+from tender_sync.identity.buyer_keys import name_key, org_id
+from tender_sync.identity.lineage import Standing, lineage
+from tender_sync.identity.notice_facts import LINEAGE_FIELDS
+from tender_sync.identity.shared_notice_ids import separate_procurements
+from tender_sync.mapping.bson_limits import storable
+from tender_sync.mapping.contract import map_ocds_to_contract
+from tender_sync.storage.contract_counts import MARK, flat
 from tools.ocds_server.catalogue import notice_key
 from tools.stack import Failed
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from pymongo.database import Database
 
-    from tender_sync.ocds import MappedContract
-    from tender_sync.sources import Source
+    from tender_sync.mapping.contract import MappedContract
+    from tender_sync.sources.base import Source
     from tools.stack import Server
 
 # What becomes of a release that was fetched: each is counted under exactly one of these.
@@ -86,7 +86,7 @@ def expect(source: str, due: Iterable[Any], shown: Iterable[Any] = ()) -> Expect
             mapped.append(map_ocds_to_contract(release, source))
         except RejectedRelease:
             expected.rejected.add(content_hash(release))
-    for contract in told_apart(mapped, {}):
+    for contract in separate_procurements(mapped, {}):
         notice_id = contract["noticeId"]
         other = expected.contracts.get(notice_id)
         if other is None or (contract["publishedDate"] or _OLDEST) > (other["publishedDate"] or _OLDEST):
@@ -145,7 +145,7 @@ def _contracts(db: Database[dict[str, Any]], expected: Expected) -> Iterator[str
 
 def superseded_wrongly(db: Database[dict[str, Any]], source: str) -> Iterator[str]:
     """Say which contracts of a source do not stand to one another as all of them together tell."""
-    stored = list(db["contracts"].find({"source": source}, [*FACTS, *STANDING]))
+    stored = list(db["contracts"].find({"source": source}, [*LINEAGE_FIELDS, *STANDING]))
     expected = lineage(stored)
     for contract in stored:
         for name, value in expected[contract["noticeId"]].items():

@@ -26,13 +26,13 @@ from typing import TYPE_CHECKING, Any
 from bson import ObjectId
 
 from tender_sync.clock import SystemClock
-from tender_sync.cpv import CPV_SECTOR_MAP
-from tender_sync.jobs import SyncJobs
-from tender_sync.ocds import map_ocds_to_contract
-from tender_sync.schema import ensure_schema
+from tender_sync.mapping.contract import map_ocds_to_contract
+from tender_sync.mapping.cpv import CPV_SECTOR_MAP
 from tender_sync.sources import SOURCES
-from tender_sync.stats import Stats
-from tender_sync.store import MappedPage, Store
+from tender_sync.storage.contract_counts import ContractCounts
+from tender_sync.storage.page_commit import MappedPage, Store
+from tender_sync.storage.schema import ensure_schema
+from tender_sync.storage.sync_jobs import SyncJobs
 from tender_sync.windows import Window
 from tools.mongod import free_port
 from tools.options import Options
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from pymongo.database import Database
 
-    from tender_sync.sources import Source
+    from tender_sync.sources.base import Source
     from tools.stack import Stack
 
 _BATCH = 10_000
@@ -100,7 +100,7 @@ def _fill(db: Database[dict[str, Any]], contracts: int) -> None:
         jobs.get_or_create_sync_job(source.history_start)
         jobs.mark_sync_complete()
         jobs.end_run("done")
-    months, seconds = _timed(lambda: sum(Stats(db, source).recount(clock) for source in SOURCES.values()))
+    months, seconds = _timed(lambda: sum(ContractCounts(db, source).recount(clock) for source in SOURCES.values()))
     print(
         f"{contracts:,} contracts of {_BUYERS:,} buyers, counted anew by day, stage and sector in {seconds:.0f} s: "
         f"{months} documents",

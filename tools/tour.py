@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from pymongo.database import Database
 
-    from tender_sync.sources import Source
+    from tender_sync.sources.base import Source
     from tools.options import Options
     from tools.stack import Server, Stack
 

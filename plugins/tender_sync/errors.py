@@ -14,19 +14,19 @@ class TenderSyncError(Exception):
     requests = 0
 
 
-class StopRun(TenderSyncError):
+class FailRun(TenderSyncError):
     """End this run as failed; the job keeps its place, and a retry or the next hourly run may well succeed."""
 
 
-class FixSetup(StopRun):
+class FixSetup(FailRun):
     """End this run as failed; no retry can help until a person changes a setting."""
 
 
-class WindowTrouble(StopRun):
+class RetrySmallerWindow(FailRun):
     """End this run as failed, and let the next one read a smaller window: this one may be what is at fault."""
 
 
-class EndRun(TenderSyncError):
+class FinishEarly(TenderSyncError):
     """End this run in order: its time is spent, or it was told to stop."""
 
 
@@ -47,7 +47,7 @@ class ReadAgain(TenderSyncError):
         self.place = place
 
 
-class TellSomebody(TenderSyncError):
+class AlertOperator(TenderSyncError):
     """All that a program can do is done; fail the task, for good, so that a person learns of it."""
 
 

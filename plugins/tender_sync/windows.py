@@ -1,26 +1,26 @@
 """Pure arithmetic of windows and cursors: the next request, and where a page leaves the source.
 
 A `Place` is where a source is. Windows go forward in time from the watermark to the run's ceiling; `after_page` moves
-through one, `shrink` halves one that could not be believed. Times are aware UTC datetimes in whole seconds; only
-`spoken` knows that an API has another clock.
+through one, `halve_open_window` halves one that could not be believed. Times are aware UTC datetimes in whole seconds;
+only `spoken` knows that an API has another clock.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from tender_sync.errors import ReadAgain
-from tender_sync.sources import NUMBERS_A_YEAR
+from tender_sync.sources.base import NUMBERS_A_YEAR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from zoneinfo import ZoneInfo
 
-    from tender_sync.sources import Source
+    from tender_sync.sources.base import Source
 
 # Of the 461 numbers of the recorded 10 August 2026 two were never published. Kingfisher's losses were many times that.
 ONE_NUMBER_UNUSED_IN = 50
@@ -107,14 +107,14 @@ def open_window(source: Source, place: Place, ceiling: datetime, *, look_back: b
 def first_query(source: Source, window: Window) -> str:
     """Build the query string of a window's first page, in the API's own clock and so wide that nothing is left out."""
     bounds = {
-        source.from_param: spoken(window.start, source.clocks, widen=min),
-        source.to_param: spoken(window.end, source.clocks, widen=max),
+        source.from_param: to_api_time(window.start, source.clocks, widen=min),
+        source.to_param: to_api_time(window.end, source.clocks, widen=max),
         "limit": _full(source, window),
     }
     return urlencode(bounds, safe=":")
 
 
-def spoken(moment: datetime, clocks: tuple[ZoneInfo, ...], *, widen: Callable[[list[datetime]], datetime]) -> str:
+def to_api_time(moment: datetime, clocks: tuple[ZoneInfo, ...], *, widen: Callable[[list[datetime]], datetime]) -> str:
     """Say `moment` as local time, moved outwards (`widen`: min or max) until no clock can misread it.
 
     A local time that happens twice (the autumn hour) or never (the spring hour) is left for the edge of its hour.
@@ -161,8 +161,8 @@ def after_page(source: Source, place: Place, page: PageEnd, seen: Collection[str
     if doubt := _unproven(source, read, place.number):
         again = replace(
             place,
-            span=source.believed_span,
-            window=Window(window.start, window.start + source.believed_span),
+            span=source.max_unproven_span,
+            window=Window(window.start, window.start + source.max_unproven_span),
             cursor=None,
             doubt=Doubt(read.end, read.held, place.span) if read.held else None,
         )
@@ -197,9 +197,9 @@ def _unproven(source: Source, window: Window, number: int | None) -> str | None:
 
     `number` is the one the window before ended with: from there on, all but a few must be there.
     """
-    if window.end - window.start <= source.believed_span + source.overlap:
+    if window.end - window.start <= source.max_unproven_span + source.overlap:
         return None
-    unshown = f"nothing shows that a window of more than {source.believed_span} is whole"
+    unshown = f"nothing shows that a window of more than {source.max_unproven_span} is whole"
     if number is None or window.top is None or window.top < number:
         return f"{unshown}: it has no notice numbers"
     if window.top // NUMBERS_A_YEAR > number // NUMBERS_A_YEAR:
@@ -233,17 +233,17 @@ def close(source: Source, place: Place) -> Place:
 
 
 def _next_span(source: Source, place: Place) -> timedelta:
-    """Aim at windows of `aim_pages`: fast up to what is believed without proof, in smaller steps beyond."""
+    """Aim at windows of `target_pages`: fast up to what is believed without proof, in smaller steps beyond."""
     window, span = opened(place), place.span
-    if window.pages > source.aim_pages:
-        return _seconds(max(span * source.aim_pages / window.pages, span / 2))
-    if span < source.believed_span and window.pages * 4 <= source.aim_pages:
-        return min(span * 2, source.believed_span)
+    if window.pages > source.target_pages:
+        return _seconds(max(span * source.target_pages / window.pages, span / 2))
+    if span < source.max_unproven_span and window.pages * 4 <= source.target_pages:
+        return min(span * 2, source.max_unproven_span)
     provable = window.top is not None and place.doubt is None and not place.lossy
-    return min(_seconds(span * STEP_OF_GROWTH), source.max_span if provable else source.believed_span)
+    return min(_seconds(span * STEP_OF_GROWTH), source.max_span if provable else source.max_unproven_span)
 
 
-def shrink(source: Source, place: Place) -> Place | None:
+def halve_open_window(source: Source, place: Place) -> Place | None:
     """Halve the open window, to be read from its first page; None when it is as small as the API can be asked.
 
     A window of a size that needs proof is cut down to one that needs none.
@@ -271,7 +271,7 @@ def _halved(source: Source, window: Window) -> Window | None:
     widened = _local(window.start, source.clocks, max) - _local(window.start, source.clocks, min)
     if half <= source.overlap or span <= widened:
         return None
-    return Window(window.start, window.start + min(half, source.believed_span))
+    return Window(window.start, window.start + min(half, source.max_unproven_span))
 
 
 def _seconds(span: timedelta) -> timedelta:
@@ -284,8 +284,3 @@ def opened(place: Place) -> Window:
         msg = f"no window is open at {place.watermark}: open one with open_window first"
         raise ValueError(msg)
     return place.window
-
-
-def whole_second(moment: datetime) -> datetime:
-    """Cut a moment down to the whole UTC second, the finest both APIs can be asked for."""
-    return moment.astimezone(UTC).replace(microsecond=0)

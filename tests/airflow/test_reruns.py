@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import pytest
 
-from tender_sync.metrics import COUNTERS
+from tender_sync.orchestration.metrics import COUNTERS
 from tests.airflow.conftest import LONG, SHORT, close_gate, open_gate, wait_for_gate
 from tests.served import until
 

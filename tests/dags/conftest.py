@@ -15,7 +15,7 @@ from tests.integration.conftest import connect, make_world, prepared, world_db
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tender_sync.sources import Source
+    from tender_sync.sources.base import Source
     from tests.integration.world import World
     from tools.mongod import Mongod
 
@@ -49,6 +49,6 @@ def world(source: Source, make_world: Callable[..., World], mongod: Mongod, monk
     monkeypatch.setenv("AIRFLOW_CONN_TENDHUNT_MONGO", json.dumps(connection))
     monkeypatch.setenv("BACKFILL_START_DATE", world.start.date().isoformat())
     monkeypatch.setenv("SYNC_PACE_SECONDS", "0")
-    for module in ("sync", "operators"):
+    for module in ("pipeline.modes", "orchestration.operators"):
         monkeypatch.setattr(f"tender_sync.{module}.SystemClock", lambda: world.clock)
     return world

@@ -15,7 +15,14 @@ from tests.conftest import ROOT
 
 FILES = sorted((ROOT / "dags").glob("*.py"))
 # Each would cost every parse of every DAG file a part of a second, for what only a running task needs.
-HEAVY = ("pymongo", "bson", "tenacity", "airflow.providers.mongo.hooks", "airflow.providers.http", "tender_sync.sync")
+HEAVY = (
+    "pymongo",
+    "bson",
+    "tenacity",
+    "airflow.providers.mongo.hooks",
+    "airflow.providers.http",
+    "tender_sync.pipeline.modes",
+)
 # Beyond importing Airflow; a quiet machine needs a tenth of it.
 PARSE_SECONDS = 0.5
 
@@ -99,6 +106,6 @@ print(*sorted(set(sys.modules) - before))
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=120
     )
     loaded = ran.stdout.split("\n")[-2].split()
-    assert "tender_sync.source_dag" in loaded
+    assert "tender_sync.orchestration.dags" in loaded
     heavy = [name for name in loaded if name.startswith(HEAVY)]
     assert heavy == [], "import these inside the operator's execute, not at the top of a module the DAG files import"

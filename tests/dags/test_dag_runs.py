@@ -12,9 +12,9 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk.exceptions import AirflowFailException
 
-from tender_sync.engine import _Walk
-from tender_sync.errors import EndRun, StopRun, TellSomebody
-from tender_sync.sync import audit_source
+from tender_sync.errors import AlertOperator, FailRun, FinishEarly
+from tender_sync.pipeline.engine import _Walk
+from tender_sync.pipeline.modes import audit_source
 from tender_sync.windows import Window
 from tests.conftest import ROOT
 from tests.integration.oracle import problems
@@ -200,7 +200,7 @@ def test_api_that_is_down_fails_the_run_and_nothing_after_it_runs(run_dag, world
 
 
 @pytest.mark.parametrize(
-    ("ends", "state"), [(StopRun("the API is gone"), "failed"), (EndRun("told to stop"), "success")]
+    ("ends", "state"), [(FailRun("the API is gone"), "failed"), (FinishEarly("told to stop"), "success")]
 )
 def test_contracts_of_a_run_whose_event_airflow_may_not_have_got_are_told_by_the_next(
     run_dag, world, monkeypatch, ends, state
@@ -232,13 +232,13 @@ def test_contracts_that_an_audit_brought_in_are_told_by_the_next_run(run_dag, wo
     run_dag()
     world.pass_time(minutes=10)
     lost = len(world.lose(Window(world.start, world.start + timedelta(days=1))))
-    with pytest.raises(TellSomebody):
+    with pytest.raises(AlertOperator):
         audit_source(
             world.source,
             {"time_budget_minutes": 30, **window_of(world.start, days=1)},
             owner="audit",
             run_id="audit",
-            stopping=lambda: False,
+            stop_requested=lambda: False,
         )
     world.pass_time(minutes=10)
     assert run_dag().events == {f"{world.source.dag_id}_contracts": {"created": lost, "updated": 0}}

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pymongo.errors import AutoReconnect
 
-from tender_sync.jobs import SyncJobs
-from tender_sync.schema import ensure_schema
+from tender_sync.pipeline.modes import audit_source, run_source
 from tender_sync.sources import SOURCES
-from tender_sync.sync import audit_source, run_source
+from tender_sync.storage.schema import ensure_schema
+from tender_sync.storage.sync_jobs import SyncJobs
 from tests.integration.world import NOW, START, World, forget, notices, serve, small
 from tools.mongo_init import Settings, ensure
 from tools.mongod import free_port, mongod_binary
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pymongo import MongoClient
     from pymongo.database import Database
 
-    from tender_sync.sources import Source
+    from tender_sync.sources.base import Source
     from tools.mongod import Mongod
 
 PASSWORD = "s3cret/pass:w@rd"  # noqa: S105 - made up, and looked for in messages
@@ -96,7 +96,7 @@ def mongo_to_world(world: World, mongod: Mongod, monkeypatch: pytest.MonkeyPatch
 @pytest.fixture
 def at_work(world, mongo_to_world, monkeypatch):  # noqa: ARG001 - the connection is what it is for
     """The world, with its clock and settings for what runs through Airflow connections."""
-    monkeypatch.setattr("tender_sync.sync.SystemClock", lambda: world.clock)
+    monkeypatch.setattr("tender_sync.pipeline.modes.SystemClock", lambda: world.clock)
     monkeypatch.setenv("SYNC_PACE_SECONDS", "0")
     monkeypatch.setenv("BACKFILL_START_DATE", world.start.date().isoformat())
     return world
@@ -107,7 +107,7 @@ def run(at_work):
     def run(mode: str = "normal", run_id: str | None = None, **params: Any) -> dict[str, Any]:
         asked = {"mode": mode, "time_budget_minutes": 59, **params}
         return run_source(
-            at_work.source, asked, owner=f"dag/{mode}/sync", run_id=run_id or mode, stopping=lambda: False
+            at_work.source, asked, owner=f"dag/{mode}/sync", run_id=run_id or mode, stop_requested=lambda: False
         )
 
     return run
@@ -117,7 +117,7 @@ def run(at_work):
 def audit(at_work):
     def audit(**params: Any) -> dict[str, Any]:
         asked = {"time_budget_minutes": 25, **params}
-        return audit_source(at_work.source, asked, owner="audit/run/task", run_id="audit", stopping=lambda: False)
+        return audit_source(at_work.source, asked, owner="audit/run/task", run_id="audit", stop_requested=lambda: False)
 
     return audit
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tender_sync.audit import USUAL_RANGE
-from tender_sync.errors import SkipRun, StopRun, TellSomebody
-from tender_sync.store import Store
+from tender_sync.errors import AlertOperator, FailRun, SkipRun
+from tender_sync.pipeline.audit import USUAL_RANGE
+from tender_sync.storage.page_commit import Store
 from tests.integration.oracle import problems
 from tests.integration.world import DAY, dump
 
@@ -21,7 +21,7 @@ def test_audit_finds_and_repairs_what_is_missing_and_what_is_stale(run, audit, a
     place, lost = at_work.place, at_work.lose(DAY)
     stale = at_work.db.contracts.find_one({"publishedDate": {"$gte": DAY.end, "$lt": DAY.end + timedelta(hours=9)}})
     at_work.db.contracts.update_one({"_id": stale["_id"]}, {"$set": {"releaseHash": "an older one"}})
-    with pytest.raises(TellSomebody, match=rf"{len(lost)} notices were missing .* 1 were an older version"):
+    with pytest.raises(AlertOperator, match=rf"{len(lost)} notices were missing .* 1 were an older version"):
         audit()
     found = at_work.db.syncAudits.find_one()
     assert (found["missing"], found["stale"], found["repaired"]) == (len(lost), 1, len(lost) + 1)
@@ -54,7 +54,7 @@ def test_audit_may_only_report(run, audit, at_work):
     run()
     lost = at_work.lose(DAY)
     before = dump(at_work.db, leave_out=("syncAudits", "syncRuns", "syncJobs"))
-    with pytest.raises(TellSomebody):
+    with pytest.raises(AlertOperator):
         audit(repair=False, **RANGE)
     found = at_work.db.syncAudits.find_one()
     assert (found["missing"], found["repaired"]) == (len(lost), 0)
@@ -102,7 +102,7 @@ def test_nothing_is_audited_while_less_is_in_than_a_normal_run_looks_back_at(run
 def test_audit_that_fails_says_so(run, audit, at_work):
     run()
     at_work.server.faults.add("html")
-    with pytest.raises(StopRun):
+    with pytest.raises(FailRun):
         audit()
     assert at_work.db.syncAudits.find_one()["outcome"] == "failed"
     assert (at_work.job["status"], at_work.job["lease"]) == ("syncing", None)
@@ -110,13 +110,13 @@ def test_audit_that_fails_says_so(run, audit, at_work):
 
 def test_audit_that_lost_its_lease_is_not_said_to_be_running(run, audit, at_work, monkeypatch):
     run()
-    foresee = Store.foresee
+    preview = Store.preview
 
     def overtaken(self: Any, contracts: Any) -> Any:
         at_work.db.syncJobs.update_one({}, {"$set": {"lease.token": "another"}})
-        return foresee(self, contracts)
+        return preview(self, contracts)
 
-    monkeypatch.setattr(Store, "foresee", overtaken)
+    monkeypatch.setattr(Store, "preview", overtaken)
     with pytest.raises(SkipRun, match="taken over"):
         audit()
     found = at_work.db.syncAudits.find_one()
@@ -131,18 +131,18 @@ def test_what_an_audit_found_before_it_failed_is_told_by_its_retry(run, audit, a
     commit_page = Store.commit_page
 
     def fail_at_repair(self: Any, page: Any) -> Any:
-        if self.foresee(page.contracts).created:
+        if self.preview(page.contracts).created:
             if committed:
                 commit_page(self, page)
-            raise StopRun("MongoDB is away")
+            raise FailRun("MongoDB is away")
         return commit_page(self, page)
 
     with monkeypatch.context() as patched:
         patched.setattr(Store, "commit_page", fail_at_repair)
-        with pytest.raises(StopRun, match="is away"):
+        with pytest.raises(FailRun, match="is away"):
             audit()
     at_work.pass_time(minutes=1)
-    with pytest.raises(TellSomebody, match=rf" {len(lost)} notices were missing .* {len(lost)} are put right"):
+    with pytest.raises(AlertOperator, match=rf" {len(lost)} notices were missing .* {len(lost)} are put right"):
         audit()
     at_work.pass_time(minutes=1)
     assert audit()["missing"] == 0
@@ -152,8 +152,8 @@ def test_what_an_audit_found_is_told_by_its_retry_when_it_failed_at_its_end(run,
     run()
     lost = at_work.lose(DAY)
     fail_at_the_end()
-    with pytest.raises(StopRun, match="the primary is gone"):
+    with pytest.raises(FailRun, match="the primary is gone"):
         audit()
     at_work.pass_time(minutes=1)
-    with pytest.raises(TellSomebody, match=rf" {len(lost)} notices were missing"):
+    with pytest.raises(AlertOperator, match=rf" {len(lost)} notices were missing"):
         audit()

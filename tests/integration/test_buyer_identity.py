@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
 
-from tender_sync.buyers import name_key, org_id
-from tender_sync.ocds import map_ocds_to_contract
-from tender_sync.ownership import Buyers
+from tender_sync.identity.buyer_keys import name_key, org_id
+from tender_sync.mapping.contract import map_ocds_to_contract
 from tender_sync.sources import CONTRACTS_FINDER, FIND_A_TENDER, SOURCES
+from tender_sync.storage.buyers import Buyers
 from tests.integration.world import forget, release
 from tests.integration.writer import PUBLISHED, Writer
-from tests.unit.test_ocds_notices import FILES, releases_of
+from tests.unit.mapping.test_release import FILES, releases_of
 from tools.ocds_server import generate
 from tools.oracle import wrong_buyers
 
@@ -62,7 +62,7 @@ def assert_same_in_any_order(db, versions, seed):
     for start in range(0, len(shuffled), size):
         for name, writer in writers.items():
             page = [each for each in shuffled[start : start + size] if each["source"] == name]
-            with patch("tender_sync.ownership._SEARCHES_AT_ONCE", random.choice((2, 500))):
+            with patch("tender_sync.storage.buyers._SEARCHES_AT_ONCE", random.choice((2, 500))):
                 writer.commit_contracts(page)
             writer.clock.sleep(60)
     newest: dict[Any, Any] = {}

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from tender_sync.errors import FixSetup, StopRun, TenderSyncError
-from tender_sync.sync import run_source
+from tender_sync.errors import FailRun, FixSetup, TenderSyncError
+from tender_sync.pipeline.modes import run_source
 from tests.integration.oracle import problems
 from tools.mongod import free_port, running_mongod
 
@@ -23,7 +23,7 @@ def sync(world, mongod, monkeypatch):
     set_mongo(monkeypatch, port=mongod.port, schema=world.db.name, extra={"replicaSet": mongod.replica_set})
     monkeypatch.setenv("SYNC_PACE_SECONDS", "0")
     monkeypatch.setenv("BACKFILL_START_DATE", world.start.date().isoformat())
-    monkeypatch.setattr("tender_sync.sync.SystemClock", lambda: world.clock)
+    monkeypatch.setattr("tender_sync.pipeline.modes.SystemClock", lambda: world.clock)
 
     def run(max_items: int | None = None) -> Any:
         return run_source(
@@ -31,7 +31,7 @@ def sync(world, mongod, monkeypatch):
             {"time_budget_minutes": 40_000, "max_items_per_run": max_items},
             owner="dag/run/sync",
             run_id="run",
-            stopping=lambda: False,
+            stop_requested=lambda: False,
         )
 
     return run
@@ -67,7 +67,7 @@ def test_api_that_is_down(sync, world, connect):
     place = world.run_into_a_window()
     connect(world.source, f"http://127.0.0.1:{free_port()}")
     began = world.clock.now()
-    message = failure(sync, StopRun)
+    message = failure(sync, FailRun)
     all_of(message, world.source.title, "127.0.0.1", "refused", world.source.http_conn_id, "next run goes on")
     # Less what passed on MongoDB's own clock, which keeps the pace.
     assert world.clock.now() - began > timedelta(seconds=3 + 6 + 12 + 24 - 5)
@@ -84,7 +84,7 @@ def test_api_that_is_down(sync, world, connect):
 def test_api_that_answers_something_else(sync, world, connect):
     """The connection leads to a server that is another one."""
     connect(world.source, f"{world.server.url}/somewhere")
-    message = failure(sync, StopRun)
+    message = failure(sync, FailRun)
     all_of(message, "HTTP 404", world.source.http_conn_id, "expected 200")
 
 
@@ -128,7 +128,7 @@ def test_mongodb_that_is_down(sync, world, monkeypatch, mongod):
     quick = {"serverSelectionTimeoutMS": 200, "replicaSet": mongod.replica_set}
     set_mongo(monkeypatch, port=port, schema=world.db.name, login="tendhunt", password=PASSWORD, extra=quick)
     requests = len(world.server.requests)
-    message = failure(sync, StopRun)
+    message = failure(sync, FailRun)
     all_of(message, "127.0.0.1", str(port), "'tendhunt_mongo'", "cannot be reached", "Check that it runs")
     assert len(world.server.requests) == requests, "without MongoDB nothing is asked"
     assert world.place == place
@@ -157,7 +157,7 @@ def test_mongodb_killed_in_the_middle_of_a_run_and_started_again(source, sync, m
         quick = {"serverSelectionTimeoutMS": 300, "replicaSet": mortal.replica_set}
         set_mongo(monkeypatch, port=mortal.port, schema="tendhunt", extra=quick)
         world = make_world(source)
-        monkeypatch.setattr("tender_sync.sync.SystemClock", lambda: world.clock)
+        monkeypatch.setattr("tender_sync.pipeline.modes.SystemClock", lambda: world.clock)
         original, answered = world.server.api.answer, []
 
         def answer(*args: Any, **options: Any) -> Any:
@@ -167,7 +167,7 @@ def test_mongodb_killed_in_the_middle_of_a_run_and_started_again(source, sync, m
             return original(*args, **options)
 
         monkeypatch.setattr(world.server.api, "answer", answer)
-        message = failure(sync, StopRun)
+        message = failure(sync, FailRun)
         all_of(message, "'tendhunt_mongo'", "next run goes on")
         mortal.start()
         with MongoClient(mortal.uri, tz_aware=True) as client:

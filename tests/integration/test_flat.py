@@ -5,10 +5,10 @@ from __future__ import annotations
 import uuid
 from contextlib import contextmanager
 
-from tender_sync.jobs import SyncJobs
-from tender_sync.ocds import map_ocds_to_contract
-from tender_sync.schema import ensure_schema
-from tender_sync.store import MappedPage, Store
+from tender_sync.mapping.contract import map_ocds_to_contract
+from tender_sync.storage.page_commit import MappedPage, Store
+from tender_sync.storage.schema import ensure_schema
+from tender_sync.storage.sync_jobs import SyncJobs
 from tender_sync.windows import Window
 from tests.integration.world import NOW, START, release
 from tests.simulated import SimulatedClock

@@ -9,9 +9,9 @@ from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.datetime_ms import DatetimeMS
 
 from tender_sync.clock import SystemClock
-from tender_sync.ownership import Buyers
-from tender_sync.remap import remap_contracts
-from tender_sync.stats import Stats
+from tender_sync.pipeline.remap import remap_contracts
+from tender_sync.storage.buyers import Buyers
+from tender_sync.storage.contract_counts import ContractCounts
 from tests.integration.test_stats import counts
 from tests.integration.world import DURHAM, LEEDS, release
 from tests.integration.writer import HOUR, PUBLISHED, Writer
@@ -38,7 +38,7 @@ def writer(world_db, source):
 def test_value_of_another_type_in_a_contract_ends_no_run(writer, world_db, source, field, value):
     writer.commit(MARKET, release("2", date=PUBLISHED))
     world_db.contracts.update_one({"noticeId": "1"}, {"$set": {field: value}})
-    stats, clock = Stats(world_db, source), SystemClock()
+    stats, clock = ContractCounts(world_db, source), SystemClock()
     stats.recount(clock)
     Buyers(world_db, clock).recount_buyers()
 
@@ -46,7 +46,7 @@ def test_value_of_another_type_in_a_contract_ends_no_run(writer, world_db, sourc
     award = release("3", date=PUBLISHED + HOUR, tag=["award"], buyer=("GB-COH-9", LEEDS[1]))
     writer.commit(award | {"ocid": MARKET["ocid"]})
     budget = timedelta(minutes=5)
-    remap_contracts(world_db, [source], clock, dry_run=True, time_budget=budget, stopping=lambda: False)
+    remap_contracts(world_db, [source], clock, dry_run=True, time_budget=budget, stop_requested=lambda: False)
     writer.commit(release("1", date=PUBLISHED + HOUR, title="Salt"))
 
     for buyer in world_db.buyers.find():
@@ -61,7 +61,7 @@ def test_date_of_no_year_that_can_be_written_counts_as_none(world_db, source):
     writer = Writer(world_db.with_options(codec_options=clamped), source)
     writer.commit(MARKET)
     world_db.contracts.update_one({}, {"$set": {"publishedDate": DatetimeMS(300_000_000_000_000)}})
-    stats = Stats(world_db, source)
+    stats = ContractCounts(world_db, source)
     stats.recount(SystemClock())
     assert counts(world_db)["undated"]["contracts"] == 1
     writer.commit(release("1", date=PUBLISHED, title="Salt"))

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 from airflow.sdk.observability import stats
 
-from tender_sync.errors import SkipRun, StopRun, TellSomebody
-from tender_sync.freshness import check_freshness
+from tender_sync.errors import AlertOperator, FailRun, SkipRun
+from tender_sync.pipeline.freshness import check_freshness
 
 
 def check(world, run_id="check-1"):
@@ -21,18 +21,18 @@ def test_stale_source_is_told_once_and_again_only_after_it_was_fresh(run, at_wor
     at_work.db.syncJobs.update_one({}, {"$set": {"lastRunAt": at_work.clock.now()}})
     assert check(at_work) == timedelta()
     at_work.pass_time(hours=3, minutes=1)
-    with pytest.raises(TellSomebody, match=r"is stale.*for 3.0 hours; expected at most 3.0 hours.*No run since"):
+    with pytest.raises(AlertOperator, match=r"is stale.*for 3.0 hours; expected at most 3.0 hours.*No run since"):
         check(at_work, "check-2")
     for later in range(3, 30):
         at_work.pass_time(hours=1)
         with pytest.raises(SkipRun, match=r"still stale, by .*; check-2 has said so"):
             check(at_work, f"check-{later}")
-    with pytest.raises(TellSomebody):
+    with pytest.raises(AlertOperator):
         check(at_work, "check-2")
     run()
     assert check(at_work, "check-31") == timedelta()
     at_work.pass_time(hours=4)
-    with pytest.raises(TellSomebody):
+    with pytest.raises(AlertOperator):
         check(at_work, "check-32")
 
 
@@ -40,10 +40,10 @@ def test_stale_source_says_why(run, at_work):
     run()
     at_work.server.faults.add("html")
     at_work.pass_time(hours=4)
-    with pytest.raises(StopRun):
+    with pytest.raises(FailRun):
         run()
     at_work.db.syncJobs.update_one({}, {"$set": {"lastRunAt": at_work.clock.now()}})
-    with pytest.raises(TellSomebody, match=r"Its last run failed: .*release package"):
+    with pytest.raises(AlertOperator, match=r"Its last run failed: .*release package"):
         check(at_work)
 
 
@@ -55,7 +55,7 @@ def test_backfill_of_days_is_not_stale_as_long_as_it_moves(run, at_work):
         check(at_work, f"check-{number}")
         at_work.pass_time(hours=2)
     at_work.pass_time(hours=2)
-    with pytest.raises(TellSomebody, match=r"has not moved for 4.0 hours"):
+    with pytest.raises(AlertOperator, match=r"has not moved for 4.0 hours"):
         check(at_work, "check-9")
     with pytest.raises(SkipRun, match="still stale"):
         check(at_work, "check-10")

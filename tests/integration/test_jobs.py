@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import bson
 import pytest
 
-from tender_sync.errors import FixSetup, SkipRun, StopRun
-from tender_sync.jobs import LEASE, claim_transition
-from tender_sync.ownership import Buyers
+from tender_sync.errors import FailRun, FixSetup, SkipRun
+from tender_sync.storage.buyers import Buyers
+from tender_sync.storage.sync_jobs import LEASE, claim_transition
 from tests.integration.oracle import problems
 from tests.integration.world import START, dump, forget
 
@@ -154,7 +154,7 @@ def test_long_wait_renews_the_lease(world):
 
 def test_job_in_error_goes_back_to_its_mode(world):
     world.server.faults.add("html", times=5)
-    with pytest.raises(StopRun):
+    with pytest.raises(FailRun):
         world.run()
     assert (world.job["status"], world.job["lastRunErrors"]) == ("error", 1)
     world.run(max_items=1)
@@ -164,7 +164,7 @@ def test_job_in_error_goes_back_to_its_mode(world):
     world.pass_time(hours=1)
     world.server.faults.clear()
     world.server.faults.add("html", times=5)
-    with pytest.raises(StopRun):
+    with pytest.raises(FailRun):
         world.run()
     assert world.job["status"] == "error"
     result = world.run()
@@ -257,7 +257,7 @@ def test_transition_is_claimed_once_for_ever_and_again_by_the_same_run(world):
 
 def test_crash_between_completion_and_the_end_of_the_run_loses_no_transition(world, monkeypatch):
     """The process ends right after the backfill is noted as complete; the next run's sensor still finds it."""
-    from tender_sync.jobs import SyncJobs  # noqa: PLC0415 - only here
+    from tender_sync.storage.sync_jobs import SyncJobs  # noqa: PLC0415 - only here
 
     class PowerCut(Exception):
         pass

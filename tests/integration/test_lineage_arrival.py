@@ -10,15 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tender_sync.lineage import Standing, lineage
-from tender_sync.ocds import map_ocds_to_contract
+from tender_sync.identity.lineage import Standing, lineage
+from tender_sync.mapping.contract import map_ocds_to_contract
 from tender_sync.sources import CONTRACTS_FINDER, FIND_A_TENDER, SOURCES
 from tests import histories
 from tests.integration.world import forget
 from tests.integration.writer import Writer
-from tests.unit.test_lineage import CF_KINDS
-from tests.unit.test_lineage import histories as drawn_histories
-from tests.unit.test_ocds_notices import FILES, releases_of
+from tests.unit.identity.test_lineage import CF_KINDS
+from tests.unit.identity.test_lineage import histories as drawn_histories
+from tests.unit.mapping.test_release import FILES, releases_of
 from tools.ocds_server import generate
 
 # The fields of the pipeline's first version.

@@ -11,10 +11,10 @@ from pymongo import MongoClient
 from pymongo.errors import InvalidOperation
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
+from tender_sync.connections import CLIENT_DEFAULTS, KeptDatabase, database
 from tender_sync.errors import FixSetup
-from tender_sync.mongo import CLIENT_DEFAULTS, KeptDatabase, database
-from tender_sync.schema import ensure_schema
 from tender_sync.sources import FIND_A_TENDER
+from tender_sync.storage.schema import ensure_schema
 from tests import histories
 from tests.integration.writer import Writer
 

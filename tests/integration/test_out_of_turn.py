@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from tender_sync.errors import FixSetup, RejectedRelease, StopRun
-from tender_sync.jobs import SyncJobs
+from tender_sync.errors import FailRun, FixSetup, RejectedRelease
+from tender_sync.storage.sync_jobs import SyncJobs
 from tender_sync.windows import Window
 from tests.integration.oracle import problems
 from tests.integration.world import DAY, START, dump, release
@@ -20,9 +20,9 @@ from tests.integration.world import DAY, START, dump, release
 @pytest.fixture
 def refusing(monkeypatch):
     """Let the mapper refuse every third release, as an older one may have."""
-    from tender_sync import ocds  # noqa: PLC0415 - to be patched
+    from tender_sync.mapping import contract as contract_mapping  # noqa: PLC0415 - to be patched
 
-    original = ocds.map_ocds_to_contract
+    original = contract_mapping.map_ocds_to_contract
 
     def refuse(raw: Any, source: str) -> Any:
         contract = original(raw, source)
@@ -31,7 +31,7 @@ def refusing(monkeypatch):
         return contract
 
     with monkeypatch.context() as patched:
-        patched.setattr("tender_sync.engine.map_ocds_to_contract", refuse)
+        patched.setattr("tender_sync.pipeline.engine.map_ocds_to_contract", refuse)
         yield patched
 
 
@@ -179,7 +179,7 @@ def test_reset_that_failed_after_it_was_done_is_done_by_its_retry(run, at_work, 
     code = run("reset")["confirm"]
     at_work.pass_time(minutes=1)
     fail_at_the_end()
-    with pytest.raises(StopRun, match="the primary is gone"):
+    with pytest.raises(FailRun, match="the primary is gone"):
         run("reset", confirm=code)
     assert at_work.job["status"] == "backfilling"
     at_work.pass_time(minutes=1)

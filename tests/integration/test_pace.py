@@ -6,11 +6,11 @@ from itertools import pairwise
 
 import pytest
 
-from tender_sync.pace import LONGEST_HOLD_OFF, Pace
+from tender_sync.storage.request_slots import LONGEST_HOLD_OFF, RequestSlots
 
 
 class Waits:
-    """Patience that notes how long it should have waited, in seconds."""
+    """RunBudget that notes how long it should have waited, in seconds."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
@@ -30,11 +30,11 @@ def turns(db):
         """Reserve `count` starts, each by another task; return when they are, in seconds from now, 0 for at once."""
         starts = []
         if hold_off:
-            Pace(db, "API", interval, Waits(), burst=burst).hold_off(hold_off)
+            RequestSlots(db, "API", interval, Waits(), burst=burst).hold_off(hold_off)
         for _ in range(count):
-            patience = Waits()
-            Pace(db, "API", interval, patience, burst=burst).await_turn()
-            starts.append(sum(patience.seconds))
+            budget = Waits()
+            RequestSlots(db, "API", interval, budget, burst=burst).wait_for_slot()
+            starts.append(sum(budget.seconds))
         return starts
 
     return take
@@ -61,9 +61,9 @@ def test_a_shorter_hold_off_does_not_end_a_longer_one(turns):
 
 
 def test_holding_off_renews_the_lease(db):
-    patience = Waits()
-    Pace(db, "API", 100.0, patience).hold_off(1)
-    assert patience.renewed == 1
+    budget = Waits()
+    RequestSlots(db, "API", 100.0, budget).hold_off(1)
+    assert budget.renewed == 1
 
 
 def test_the_document_does_not_grow(turns, db):
@@ -74,7 +74,7 @@ def test_the_document_does_not_grow(turns, db):
 def test_each_api_has_its_own_pace(turns, db):
     turns(1)
     other = Waits()
-    Pace(db, "ANOTHER", 100.0, other).await_turn()
+    RequestSlots(db, "ANOTHER", 100.0, other).wait_for_slot()
     assert other.seconds == []
 
 

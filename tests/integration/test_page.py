@@ -13,11 +13,11 @@ import pytest
 from fastapi.testclient import TestClient
 from pymongo.errors import InvalidOperation, ServerSelectionTimeoutError
 
-from tender_sync.errors import StopRun
-from tender_sync.mongo import KeptDatabase
-from tender_sync.rejected import Rejection
-from tender_sync.schema import ensure_schema
+from tender_sync.connections import KeptDatabase
+from tender_sync.errors import FailRun
 from tender_sync.sources import SOURCES
+from tender_sync.storage.rejected import Rejection
+from tender_sync.storage.schema import ensure_schema
 from tender_sync.web import app as web
 from tests.conftest import ROOT
 from tests.integration.world import release
@@ -153,7 +153,7 @@ def test_nobody_loses_the_client_to_what_another_one_meets(mongo_connection, mon
     kept = KeptDatabase(mongo_connection)
     with kept.opened() as mine:
         if what == "failure":
-            with pytest.raises(StopRun, match="is away"), kept.opened():
+            with pytest.raises(FailRun, match="is away"), kept.opened():
                 raise ServerSelectionTimeoutError("it is away")
         else:
             elsewhere = {"conn_type": "mongo", "host": "127.0.0.1", "port": mongod.port, "schema": "elsewhere"}

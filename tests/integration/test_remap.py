@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from tender_sync import ocds, remap
 from tender_sync.errors import SkipRun
-from tender_sync.remap import Remap, remap_contracts
+from tender_sync.mapping import contract as contract_mapping
+from tender_sync.pipeline import remap
+from tender_sync.pipeline.remap import Remap, remap_contracts
 from tender_sync.sources import CONTRACTS_FINDER, FIND_A_TENDER, SOURCES
-from tender_sync.stats import Stats
+from tender_sync.storage.contract_counts import ContractCounts
 from tests import histories
 from tests.integration.oracle import problems
 from tests.integration.world import dump, release
@@ -30,9 +31,9 @@ def small_batches(monkeypatch):
     monkeypatch.setattr(remap, "BATCH", 2)
 
 
-def run(db, clock, *, dry_run=False, stopping=lambda: False, source=FIND_A_TENDER):
+def run(db, clock, *, dry_run=False, stop_requested=lambda: False, source=FIND_A_TENDER):
     done: dict[str, Any] = remap_contracts(
-        db, [source], clock, dry_run=dry_run, time_budget=timedelta(hours=1), stopping=stopping
+        db, [source], clock, dry_run=dry_run, time_budget=timedelta(hours=1), stop_requested=stop_requested
     )[source.name]
     return done
 
@@ -63,7 +64,7 @@ def test_only_contracts_that_differ_are_written(writer, world_db):
     )
     assert (after["1"]["status"], after["1"]["cpvCodes"], after["1"]["score"]) == ("OPEN", [], 7)
     assert after["1"]["updatedAt"] == writer.clock.now()
-    assert after["2"] == before["2"] | {"mapperVersion": ocds.MAPPER_VERSION}, "it has not changed"
+    assert after["2"] == before["2"] | {"mapperVersion": contract_mapping.MAPPER_VERSION}, "it has not changed"
     assert {key: after[key] for key in "034"} == {key: before[key] for key in "034"}
     assert run(world_db, writer.clock)["changed"] == 0
 
@@ -71,7 +72,7 @@ def test_only_contracts_that_differ_are_written(writer, world_db):
 def test_counts_move_with_what_is_mapped_otherwise(writer, world_db):
     fill(writer)
     spoil(world_db, "1", stage="AWARD", sector="Construction")
-    stats = Stats(world_db, FIND_A_TENDER)
+    stats = ContractCounts(world_db, FIND_A_TENDER)
     assert stats.recount(writer.clock) == 1
     run(world_db, writer.clock)
     assert stats.recount(writer.clock) == 0
@@ -111,12 +112,12 @@ def test_run_that_ends_early_is_gone_on_with(writer, world_db):
     for number in range(5):
         spoil(world_db, f"{number}", title="old")
     looks = iter([False, False, True])
-    first = run(world_db, writer.clock, stopping=lambda: next(looks))
+    first = run(world_db, writer.clock, stop_requested=lambda: next(looks))
     assert (first["outcome"], first["read"]) == ("told to stop", 4)
     assert world_db.contracts.count_documents({"title": "old"}) == 1
     assert run(world_db, writer.clock)["read"] == 1
     kept = world_db.syncRemaps.find_one()
-    assert (kept["read"], kept["changed"], kept["mapperVersion"]) == (5, 5, ocds.MAPPER_VERSION)
+    assert (kept["read"], kept["changed"], kept["mapperVersion"]) == (5, 5, contract_mapping.MAPPER_VERSION)
     assert kept["completedAt"] == writer.clock.now()
 
 
@@ -133,7 +134,7 @@ def test_run_over_both_sources_is_gone_on_with_in_the_one_it_had_come_to(writer,
             writer.clock,
             dry_run=False,
             time_budget=timedelta(hours=1),
-            stopping=lambda: next(stops, bool(looks)),
+            stop_requested=lambda: next(stops, bool(looks)),
         )
         return {name: source["read"] for name, source in done.items()}
 
@@ -146,8 +147,8 @@ def test_run_over_both_sources_is_gone_on_with_in_the_one_it_had_come_to(writer,
 def test_newer_mapper_begins_again(writer, world_db, monkeypatch):
     fill(writer)
     looks = iter([False, True])
-    run(world_db, writer.clock, stopping=lambda: next(looks))
-    monkeypatch.setattr(remap, "MAPPER_VERSION", ocds.MAPPER_VERSION + 1)
+    run(world_db, writer.clock, stop_requested=lambda: next(looks))
+    monkeypatch.setattr(remap, "MAPPER_VERSION", contract_mapping.MAPPER_VERSION + 1)
     assert run(world_db, writer.clock)["read"] == 5
 
 
@@ -155,7 +156,7 @@ def test_batch_that_fails_leaves_everything_as_it_was(writer, world_db, monkeypa
     fill(writer)
     spoil(world_db, "0", title="old")
     looks = iter([True])
-    run(world_db, writer.clock, stopping=lambda: next(looks))
+    run(world_db, writer.clock, stop_requested=lambda: next(looks))
     before = dump(world_db)
 
     def fail(*_: Any) -> None:
@@ -173,7 +174,7 @@ def test_two_runs_at_once_do_not_do_each_others_batches(writer, world_db):
     one = Remap(world_db, FIND_A_TENDER, writer.clock, dry_run=False)
     one.begin()
     looks = iter([False, True])
-    assert run(world_db, writer.clock, stopping=lambda: next(looks))["read"] == 2
+    assert run(world_db, writer.clock, stop_requested=lambda: next(looks))["read"] == 2
     with pytest.raises(SkipRun, match="another run is making the contracts of Find a Tender anew"):
         one._batch("")
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from tender_sync.errors import ReadAgain, SkipRun, StopRun
+from tender_sync.errors import FailRun, ReadAgain, SkipRun
 from tender_sync.windows import Window
 from tests.integration.oracle import problems
 from tests.integration.world import DAY, START, dump
@@ -59,7 +59,7 @@ def test_replay_does_not_declare_a_failing_source_healthy(world):
     world.run()
     world.server.faults.add("html", times=5)
     world.pass_time(hours=1)
-    with pytest.raises(StopRun):
+    with pytest.raises(FailRun):
         world.run()
     world.replay(DAY)
     assert world.job["status"] == "error"
@@ -69,7 +69,7 @@ def test_replay_that_fails_says_so_and_moves_nothing(world):
     world.run()
     before = where(world)
     world.server.faults.add("html")
-    with pytest.raises(StopRun):
+    with pytest.raises(FailRun):
         world.replay(DAY)
     assert where(world) == before
     assert "Sorry" in world.job["errorLog"][-1] or "DOCTYPE" in world.job["errorLog"][-1]
@@ -120,7 +120,7 @@ def test_replay_that_never_gets_the_lease_fails_and_names_the_holder(world):
     jobs, _ = world.holder("dag/other/sync", "other")
     jobs.get_or_create_sync_job(world.start)
     asked = len(world.server.requests)
-    with pytest.raises(StopRun, match=r"could not begin, nothing was done.*dag/other/sync"):
+    with pytest.raises(FailRun, match=r"could not begin, nothing was done.*dag/other/sync"):
         world.replay(DAY, time_budget=timedelta(minutes=3))
     assert len(world.server.requests) == asked
     assert world.job["lease"]["owner"] == "dag/other/sync"

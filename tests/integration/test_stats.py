@@ -8,7 +8,7 @@ import pytest
 
 from tender_sync.clock import SystemClock
 from tender_sync.errors import SkipRun
-from tender_sync.stats import MARK, Stats, flat
+from tender_sync.storage.contract_counts import MARK, ContractCounts, flat
 from tests.integration.oracle import problems
 from tests.integration.world import START, release
 from tests.integration.writer import Writer, aggregations
@@ -68,7 +68,7 @@ def test_page_that_is_not_committed_counts_nothing(writer, world_db):
 def test_recount_sets_wrong_counts_right_and_only_those(writer, world_db, source):
     writer.commit(release("1", date=JUNE), release("2", date=JULY))
     right = counts(world_db)
-    stats = Stats(world_db, source)
+    stats = ContractCounts(world_db, source)
     assert stats.recount(SystemClock()) == 0
     world_db.syncStats.update_one({"month": "2026-06"}, {"$inc": {"stages.TENDER": 3, "days.09": 1}})
     world_db.syncStats.insert_one({"source": source.name, "month": "2019-01", "contracts": 7})
@@ -80,7 +80,7 @@ def test_recount_sets_wrong_counts_right_and_only_those(writer, world_db, source
 def test_months_are_found_in_the_index_alone(writer, world_db, source, monkeypatch):
     writer.commit(*(release(str(number), date=JUNE) for number in range(20)))
     asked = aggregations(monkeypatch)
-    Stats(world_db, source).recount(SystemClock())
+    ContractCounts(world_db, source).recount(SystemClock())
     explained = world_db.command("explain", asked[0], verbosity="executionStats")
     executed = explained["stages"][0]["$cursor"]["executionStats"]
     assert executed["totalDocsExamined"] == 0
@@ -90,14 +90,14 @@ def test_december_ends_with_the_year(writer, world_db, source):
     writer.commit(release("1", date=datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC)))
     before = counts(world_db)
     assert before["2025-12"]["days.31"] == 1
-    assert Stats(world_db, source).recount(SystemClock()) == 0
+    assert ContractCounts(world_db, source).recount(SystemClock()) == 0
 
 
 def test_contracts_from_before_counts_were_kept_are_counted_once(writer, world_db, source):
     writer.commit(release("1", date=JUNE))
     right = counts(world_db)
     world_db.syncStats.delete_many({})
-    stats = Stats(world_db, source)
+    stats = ContractCounts(world_db, source)
     stats.ensure_counted(SystemClock())
     assert counts(world_db) == right
     world_db.syncStats.update_one({"month": "2026-06"}, {"$inc": {"contracts": 1}})
@@ -110,7 +110,7 @@ def test_first_count_that_was_cut_short_is_made_again(writer, world_db, source):
     writer.commit(release("1", date=JUNE), release("2", date=JULY))
     right = counts(world_db)
     world_db.syncStats.delete_many({"month": {"$ne": "2026-06"}})
-    Stats(world_db, source).ensure_counted(SystemClock())
+    ContractCounts(world_db, source).ensure_counted(SystemClock())
     assert counts(world_db) == right
 
 

@@ -13,11 +13,11 @@ from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 
 from tender_sync.errors import RejectedRelease
-from tender_sync.ocds import map_ocds_to_contract
-from tender_sync.ownership import Buyers
-from tender_sync.rejected import Rejection
+from tender_sync.mapping.contract import map_ocds_to_contract
 from tender_sync.sources import CONTRACTS_FINDER, FIND_A_TENDER
-from tender_sync.store import Suspect
+from tender_sync.storage.buyers import Buyers
+from tender_sync.storage.page_commit import Suspect
+from tender_sync.storage.rejected import Rejection
 from tender_sync.windows import Window
 from tests.integration.world import DURHAM, LEEDS, dump, release
 from tests.integration.writer import HOUR, PUBLISHED, Writer, aggregations

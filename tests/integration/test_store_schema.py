@@ -7,7 +7,7 @@ from pymongo import IndexModel
 from pymongo.errors import OperationFailure
 
 from tender_sync.errors import FixSetup
-from tender_sync.schema import INDEXES, ensure_schema
+from tender_sync.storage.schema import INDEXES, ensure_schema
 
 
 def indexes(db):

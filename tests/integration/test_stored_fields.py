@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tender_sync.ocds import MappedContract
+from tender_sync.mapping.contract import MappedContract
 from tender_sync.sources import FIND_A_TENDER
 from tests.integration.world import release
 from tests.integration.writer import PUBLISHED, Writer

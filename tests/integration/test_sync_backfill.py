@@ -206,7 +206,7 @@ def test_time_budget_ends_a_run_in_order(world):
 
 def test_run_told_to_stop_ends_at_the_next_page_and_gives_its_lease_back(world):
     fetched = []
-    result = world.run(on_fetch=lambda: fetched.append(1), stopping=lambda: len(fetched) == 2)
+    result = world.run(on_fetch=lambda: fetched.append(1), stop_requested=lambda: len(fetched) == 2)
     assert (result.outcome, result.record["pages"]) == ("told to stop", 2)
     assert world.job["lease"] is None
     world.run(owner="another/run/sync")

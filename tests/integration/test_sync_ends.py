@@ -14,9 +14,9 @@ import pytest
 from airflow.providers.http.hooks.http import HttpHook
 from requests.exceptions import ReadTimeout
 
-from tender_sync.errors import StopRun, WindowTrouble
-from tender_sync.feed import CONNECT_SECONDS, READ_SECONDS, TRIES
-from tender_sync.jobs import LEASE, SyncJobs
+from tender_sync.api.client import CONNECT_SECONDS, READ_SECONDS, TRIES
+from tender_sync.errors import FailRun, RetrySmallerWindow
+from tender_sync.storage.sync_jobs import LEASE, SyncJobs
 from tests.integration.oracle import problems
 from tests.integration.world import NOW, WINTER, notices, release
 from tools.ocds_server import FIND_A_TENDER, REGISTRY
@@ -55,7 +55,7 @@ def test_tries_that_together_outlast_the_lease_keep_it(world, monkeypatch):
     monkeypatch.setattr(SyncJobs, "renew", noted)
     monkeypatch.setattr(HttpHook, "run", silent)
     began = world.clock.now()
-    with pytest.raises(WindowTrouble):
+    with pytest.raises(RetrySmallerWindow):
         world.run()
     moments = [began, *kept, world.clock.now()]
     assert moments[-1] - began > LEASE
@@ -97,7 +97,7 @@ def test_smallest_window_read_again_counts_its_notices_anew(source, make_world):
     crowd(world, 25)
     world.server.faults.add("repeated_cursor")
     for _ in range(2):
-        with pytest.raises(WindowTrouble, match="no believable end"):
+        with pytest.raises(RetrySmallerWindow, match="no believable end"):
             world.run()
         window = world.job["window"]
         assert (window["pages"], window["held"]) == (0, 0)
@@ -109,7 +109,7 @@ def test_smallest_window_without_a_believable_end_is_set_aside_by_the_third_run(
     crowded = crowd(world, 15)
     world.server.faults.add("full_without_next")
     for _ in range(2):
-        with pytest.raises(WindowTrouble, match="no believable end"):
+        with pytest.raises(RetrySmallerWindow, match="no believable end"):
             world.run()
         assert world.job["status"] == "error"
         assert world.job["suspectWindows"] == []
@@ -141,11 +141,11 @@ def test_failures_of_one_window_set_no_later_one_aside(source, make_world):
     world.run(max_items=1)
     world.server.faults.add("http_504", times=2 * TRIES)
     for _ in range(2):
-        with pytest.raises(WindowTrouble, match="HTTP 504"):
+        with pytest.raises(RetrySmallerWindow, match="HTTP 504"):
             world.run()
     assert world.job["failures"] == 2
     world.server.faults.add("full_without_next")
-    with pytest.raises(WindowTrouble, match="no believable end"):
+    with pytest.raises(RetrySmallerWindow, match="no believable end"):
         world.run()
     assert (world.job["failures"], world.job["suspectWindows"]) == (1, [])
     world.server.faults.clear()
@@ -175,7 +175,7 @@ def test_undecodable_page_that_stays_so_is_set_aside_and_the_source_goes_on(sour
     world = make_world(source, now=WINTER)
     broken = spoil_the_page_of_one(world, monkeypatch, breaks_off)
     for number in (1, 2):
-        with pytest.raises(StopRun, match="damaged JSON"):
+        with pytest.raises(FailRun, match="damaged JSON"):
             world.run()
         assert len(world.job["errorLog"]) == number
         assert world.job["suspectWindows"] == []
@@ -213,7 +213,7 @@ def test_api_that_fails_everywhere_sets_nothing_aside(world):
     world.run(max_items=1)
     world.server.faults.add("http_500")
     for _ in range(25):
-        with pytest.raises(WindowTrouble, match="HTTP 500"):
+        with pytest.raises(RetrySmallerWindow, match="HTTP 500"):
             world.run()
     assert world.job["suspectWindows"] == []
     window = world.job["window"]
@@ -230,9 +230,9 @@ def test_page_for_people_with_status_200_fails_the_run_and_never_sets_anything_a
     place = world.run_into_a_window()
     rule = world.server.faults.add("html")
     for number in range(1, 5):
-        with pytest.raises(StopRun) as stopped:
+        with pytest.raises(FailRun) as stopped:
             world.run()
-        assert not isinstance(stopped.value, WindowTrouble)
+        assert not isinstance(stopped.value, RetrySmallerWindow)
         assert rule.hits == 5 * number, "each run tries five times"
         assert "Sorry, there is a problem" in str(stopped.value) or "<!DOCTYPE html>" in str(stopped.value)
         assert world.source.http_conn_id in str(stopped.value)
@@ -248,9 +248,9 @@ def test_body_that_comes_in_drops_is_ended(world, monkeypatch):
     """Each drop comes well within the time-out of a read; all of them together would take minutes."""
     began, now = time.monotonic(), world.clock.now
     monkeypatch.setattr(world.clock, "now", lambda: now() + timedelta(seconds=time.monotonic() - began))
-    monkeypatch.setattr("tender_sync.feed.BODY_SECONDS", 0.2)
+    monkeypatch.setattr("tender_sync.api.client.BODY_SECONDS", 0.2)
     world.server.faults.add("trickle", size=20, pause=0.05)
-    with pytest.raises(WindowTrouble, match=r"had not ended after \d+ bytes and"):
+    with pytest.raises(RetrySmallerWindow, match=r"had not ended after \d+ bytes and"):
         world.run()
     assert time.monotonic() - began < 60
 
@@ -262,7 +262,7 @@ def test_failing_window_is_halved_after_two_runs(world):
     window = world.job["window"]
     world.server.faults.add("http_504")
     for failures in (1, 2):
-        with pytest.raises(WindowTrouble):
+        with pytest.raises(RetrySmallerWindow):
             world.run()
         assert (world.job["failures"], world.job["window"]) == (failures, window)
     world.server.faults.clear()
@@ -294,7 +294,7 @@ def test_api_that_refuses_the_pace_gets_no_smaller_windows(world):
     window = world.job["window"]
     world.server.faults.add("http_429")
     for _ in range(2):
-        with pytest.raises(StopRun, match="HTTP 429"):
+        with pytest.raises(FailRun, match="HTTP 429"):
             world.run()
     assert (world.job["failures"], world.job["window"]) == (0, window)
     world.server.faults.clear()

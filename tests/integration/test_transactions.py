@@ -10,12 +10,12 @@ import pytest
 from pymongo import MongoClient
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
-from tender_sync.ownership import Buyers
-from tender_sync.rejected import Rejection
-from tender_sync.remap import Remap
+from tender_sync.pipeline.remap import Remap
 from tender_sync.sources import FIND_A_TENDER
-from tender_sync.stats import Stats
-from tender_sync.store import MappedPage, Suspect
+from tender_sync.storage.buyers import Buyers
+from tender_sync.storage.contract_counts import ContractCounts
+from tender_sync.storage.page_commit import MappedPage, Suspect
+from tender_sync.storage.rejected import Rejection
 from tender_sync.windows import Window
 from tests.integration.world import release
 from tests.integration.writer import HOUR, PUBLISHED, Writer
@@ -104,5 +104,5 @@ def test_each_correction_of_a_recount_is_a_transaction(writer, listened, world_d
     assert Buyers(listened, writer.clock).recount_buyers() == 1
     assert sent.beside == Counter(["aggregate contracts", "find buyers"])
     sent.beside.clear()
-    assert Stats(listened, FIND_A_TENDER).recount(writer.clock) == 1
+    assert ContractCounts(listened, FIND_A_TENDER).recount(writer.clock) == 1
     assert sent.beside == Counter(["aggregate contracts", "find syncStats", "update syncStats"])

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.http.hooks.http import HttpHook
 
-from tender_sync.engine import SyncResult, process_sync_job
-from tender_sync.errors import StopRun
-from tender_sync.feed import Feed
-from tender_sync.jobs import SyncJobs
-from tender_sync.orders import Mode, Order
-from tender_sync.ownership import Buyers
-from tender_sync.pace import Pace
-from tender_sync.patience import Patience
-from tender_sync.reread import dry_run, replay
-from tender_sync.run import Run
-from tender_sync.stats import Stats
-from tender_sync.store import Store
+from tender_sync.api.client import PageClient
+from tender_sync.errors import FailRun
+from tender_sync.pipeline.engine import SyncResult, process_sync_job
+from tender_sync.pipeline.replay import dry_run, replay
+from tender_sync.pipeline.run import Run
+from tender_sync.pipeline.run_request import Mode, RunRequest
+from tender_sync.run_budget import RunBudget
+from tender_sync.storage.buyers import Buyers
+from tender_sync.storage.contract_counts import ContractCounts
+from tender_sync.storage.page_commit import Store
+from tender_sync.storage.request_slots import RequestSlots
+from tender_sync.storage.sync_jobs import SyncJobs
 from tender_sync.windows import Window
 from tools.ocds_server import Catalogue, OcdsServer, Publication, ServerClock, generate
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
     from pymongo.database import Database
 
-    from tender_sync.engine import FetchPage
-    from tender_sync.feed import FetchPageResult
-    from tender_sync.sources import Source
+    from tender_sync.api.client import FetchPageResult
+    from tender_sync.pipeline.engine import FetchPage
+    from tender_sync.sources.base import Source
 
 # Two working days and a half, in summer time: London is an hour from UTC.
 START = datetime(2026, 6, 3, tzinfo=UTC)
@@ -98,17 +98,17 @@ class World:
         owner: str = "dag/run/sync",
         on_fetch: Callable[[], None] | None = None,
         time_budget: timedelta = timedelta(days=300),
-        stopping: Callable[[], bool] = lambda: False,
+        stop_requested: Callable[[], bool] = lambda: False,
     ) -> SyncResult:
         """Do one run; `on_fetch` is called before each page is fetched."""
         jobs, store = self.holder(owner, f"run-{next(self._numbers)}")
-        patience = Patience(self.clock, self.clock.now() + time_budget, renew=jobs.renew, stopping=stopping)
+        budget = RunBudget(self.clock, self.clock.now() + time_budget, renew=jobs.renew, stop_requested=stop_requested)
         return process_sync_job(
             self.source,
-            fetch_page=self.fetcher(patience, on_fetch),
+            fetch_page=self.fetcher(budget, on_fetch),
             jobs=jobs,
             store=store,
-            patience=patience,
+            budget=budget,
             clock=self.clock,
             backfill_start=self.start,
             max_items_per_run=max_items,
@@ -124,36 +124,38 @@ class World:
     ) -> dict[str, Any]:
         """Read a window again, out of turn."""
         jobs, store = self.holder("dag/replay/sync", f"run-{next(self._numbers)}", mode="replay")
-        patience = Patience(self.clock, self.clock.now() + time_budget, renew=jobs.renew, stopping=lambda: False)
-        run = self._assembled(jobs, store, patience, on_fetch)
-        return replay(run, Order(Mode.REPLAY, time_budget, max_items=max_items, window=window))
+        budget = RunBudget(self.clock, self.clock.now() + time_budget, renew=jobs.renew, stop_requested=lambda: False)
+        run = self._assembled(jobs, store, budget, on_fetch)
+        return replay(run, RunRequest(Mode.REPLAY, time_budget, max_items=max_items, window=window))
 
     def dry_run(self, window: Window) -> dict[str, Any]:
         """Read a window and only say what it would change."""
-        patience = Patience(self.clock, datetime.max.replace(tzinfo=UTC), renew=lambda: None, stopping=lambda: False)
-        run = self._assembled(*self.holder(), patience)
-        return dry_run(run, Order(Mode.DRY_RUN, timedelta.max, window=window))
+        budget = RunBudget(
+            self.clock, datetime.max.replace(tzinfo=UTC), renew=lambda: None, stop_requested=lambda: False
+        )
+        run = self._assembled(*self.holder(), budget)
+        return dry_run(run, RunRequest(Mode.DRY_RUN, timedelta.max, window=window))
 
     def _assembled(
-        self, jobs: SyncJobs, store: Store, patience: Patience, on_fetch: Callable[[], None] | None = None
+        self, jobs: SyncJobs, store: Store, budget: RunBudget, on_fetch: Callable[[], None] | None = None
     ) -> Run:
         return Run(
             source=self.source,
             db=self.db,
             jobs=jobs,
             store=store,
-            fetch_page=self.fetcher(patience, on_fetch),
-            patience=patience,
+            fetch_page=self.fetcher(budget, on_fetch),
+            budget=budget,
             clock=self.clock,
             backfill_start=self.start,
         )
 
-    def fetcher(self, patience: Patience, on_fetch: Callable[[], None] | None = None) -> FetchPage:
+    def fetcher(self, budget: RunBudget, on_fetch: Callable[[], None] | None = None) -> FetchPage:
         """Make what fetches pages from this world's server."""
-        pace = Pace(self.db, self.source.name, 0.0, patience)
+        pace = RequestSlots(self.db, self.source.name, 0.0, budget)
         hook = HttpHook(method="GET", http_conn_id=self.source.http_conn_id)
         hook.get_conn()
-        feed = Feed(self.source, hook, pace, self.clock)
+        feed = PageClient(self.source, hook, pace, self.clock)
 
         def fetch_page(cursor: str | None, window: Window) -> FetchPageResult:
             if on_fetch:
@@ -183,7 +185,7 @@ class World:
         for _ in range(most):
             try:
                 return self.run_until_done(most=1)[0]
-            except StopRun as failure:
+            except FailRun as failure:
                 failed = failure
         raise AssertionError(f"still failing after {most} runs: {failed}")
 
@@ -207,7 +209,7 @@ class World:
         assert lost, "nothing was published then"
         self.db.contracts.delete_many(dated)
         Buyers(self.db, self.clock).recount_buyers()
-        Stats(self.db, self.source).recount(self.clock)
+        ContractCounts(self.db, self.source).recount(self.clock)
         return lost
 
     def count_of(self, buyer: tuple[str, str]) -> int | None:

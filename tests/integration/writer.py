@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from pymongo.collection import Collection
 
-from tender_sync.jobs import SyncJobs
-from tender_sync.ocds import map_ocds_to_contract
-from tender_sync.store import MappedPage, Store, Suspect
+from tender_sync.mapping.contract import map_ocds_to_contract
+from tender_sync.storage.page_commit import MappedPage, Store, Suspect
+from tender_sync.storage.sync_jobs import SyncJobs
 from tender_sync.windows import Window
 from tests.simulated import SimulatedClock
 
 if TYPE_CHECKING:
     import pytest
 
-    from tender_sync.sources import Source
+    from tender_sync.sources.base import Source
 
 PUBLISHED = datetime(2026, 6, 5, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from tender_sync.sources import Source
+    from tender_sync.sources.base import Source
     from tests.integration.world import World
 
 SECONDS_A_REQUEST = 1
@@ -120,7 +120,7 @@ def nobody_listens(case: Case) -> Iterator[None]:
 @contextmanager
 def nobody_accepts(case: Case) -> Iterator[None]:
     """Ask a port whose queue is full: the connection is neither made nor refused."""
-    case.patch.setattr("tender_sync.feed.CONNECT_SECONDS", 0.1)
+    case.patch.setattr("tender_sync.api.client.CONNECT_SECONDS", 0.1)
     with ExitStack() as sockets:
         busy = sockets.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         for _ in range(3):
@@ -134,7 +134,7 @@ def nobody_accepts(case: Case) -> Iterator[None]:
 @contextmanager
 def silence(case: Case) -> Iterator[None]:
     """Accept, and say nothing."""
-    case.patch.setattr("tender_sync.feed.READ_SECONDS", 0.1)
+    case.patch.setattr("tender_sync.api.client.READ_SECONDS", 0.1)
     with Served("hang")(case):
         yield
 

@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tender_sync.errors import RejectedRelease
-from tender_sync.ocds import map_ocds_to_contract
-from tender_sync.rejected import Rejection
+from tender_sync.mapping.contract import map_ocds_to_contract
+from tender_sync.storage.rejected import Rejection
 from tests.integration.world import forget
 from tests.integration.writer import PUBLISHED, Writer
-from tests.unit.test_ocds_properties import releases
+from tests.unit.mapping.test_properties import releases
 
 if TYPE_CHECKING:
     from collections import Counter

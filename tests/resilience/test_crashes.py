@@ -14,8 +14,8 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-from tender_sync.schema import ensure_schema
 from tender_sync.sources import SOURCES
+from tender_sync.storage.schema import ensure_schema
 from tests.integration.oracle import problems
 from tests.integration.world import forget, notices, small
 from tests.resilience.worker import ONCE_A_RUN, STEPS, job_of, started

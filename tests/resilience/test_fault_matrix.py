@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tender_sync.errors import StopRun
+from tender_sync.errors import FailRun
 from tender_sync.sources import SOURCES
 from tests.integration.oracle import problems
 from tests.integration.world import forget, small
@@ -112,7 +112,7 @@ def test_fault_that_lasts(world, fault, mode, connect, monkeypatch, tell):
             assert run(world).done
             assert wrong(world, fault) == []
         else:
-            with pytest.raises(StopRun, match=fault.stops) as stopped:
+            with pytest.raises(FailRun, match=fault.stops) as stopped:
                 run(world)
             assert world.source.title in str(stopped.value)
             assert wrong(world, fault, done=False) == []
@@ -126,7 +126,7 @@ def test_fault_that_passes(world, fault, mode, connect, monkeypatch, tell):
     tell("passing fault", f"{world.source.name:<17}{mode:<9}{fault.said}")
     with monkeypatch.context() as patch, fault.happen(Case(world, connect, patch, times=2)):
         if fault.stops_at_once:
-            with pytest.raises(StopRun, match=fault.stops):
+            with pytest.raises(FailRun, match=fault.stops):
                 run(world)
         else:
             for _ in range(SHORT_RUNS):
@@ -141,7 +141,7 @@ def test_fault_that_passes(world, fault, mode, connect, monkeypatch, tell):
 def test_all_faults_mixed(world, seed, mode, monkeypatch, tell):
     """About every second request meets one of them, for twenty runs."""
     tell("mixed faults", f"{world.source.name:<17}{mode:<9}seed {seed}")
-    monkeypatch.setattr("tender_sync.feed.READ_SECONDS", 0.1)
+    monkeypatch.setattr("tender_sync.api.client.READ_SECONDS", 0.1)
     served = [fault for fault in FAULTS if isinstance(fault.happen, Served) and fault.only in (None, world.source.name)]
     for number, fault in enumerate(served):
         limits = {"probability": 0.02, "seed": 1000 * seed + number}
@@ -151,7 +151,7 @@ def test_all_faults_mixed(world, seed, mode, monkeypatch, tell):
     for _ in range(20):
         try:
             done = run(world, max_items=budget.choice((1, 1, 30, None))).done
-        except StopRun:
+        except FailRun:
             failed, done = failed + 1, False
         assert wrong(world, everything, done=done) == []
     met = Counter(record.fault for record in world.server.requests if record.fault)

@@ -20,11 +20,14 @@ from pymongo.client_session import ClientSession
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from tender_sync import engine, feed, jobs, windows
+from tender_sync import windows
+from tender_sync.api import client as api_client
+from tender_sync.api.client import PageClient
 from tender_sync.errors import SkipRun
-from tender_sync.feed import Feed
-from tender_sync.jobs import SyncJobs
-from tender_sync.store import Store
+from tender_sync.pipeline import engine
+from tender_sync.storage import sync_jobs
+from tender_sync.storage.page_commit import Store
+from tender_sync.storage.sync_jobs import SyncJobs
 from tests.conftest import ROOT
 from tests.integration.world import World
 from tools.ocds_server import ServerClock
@@ -35,13 +38,13 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
-    from tender_sync.sources import Source
+    from tender_sync.sources.base import Source
 
 # step → what is called there, and whether the signal comes before the call or after it.
 STEPS: dict[str, tuple[Any, str, str]] = {
     "taking the lease": (SyncJobs, "_take_lease", "after"),
-    "before the request": (Feed, "_get", "before"),
-    "after the request": (Feed, "_get", "after"),
+    "before the request": (PageClient, "_get", "before"),
+    "after the request": (PageClient, "_get", "after"),
     "in mapping": (engine, "map_ocds_to_contract", "before"),
     "the transaction's first write": (Store, "upsert_contracts", "after"),
     "the transaction's last write": (SyncJobs, "update_sync_progress", "after"),
@@ -129,8 +132,8 @@ def started(job: Job) -> Iterator[Worker]:
 def work(job: Job, tell: Connection) -> None:
     """Do one run, in the process made for it."""
     os.environ[f"AIRFLOW_CONN_{job.source.http_conn_id.upper()}"] = json.dumps({"conn_type": "http", "host": job.url})
-    jobs.LEASE = timedelta(seconds=job.lease_seconds)
-    feed.READ_SECONDS = 600  # a test may keep it waiting for an answer
+    sync_jobs.LEASE = timedelta(seconds=job.lease_seconds)
+    api_client.READ_SECONDS = 600  # a test may keep it waiting for an answer
     if job.step is not None:
         _interrupt(job)
     with MongoClient(job.mongo, tz_aware=True, maxPoolSize=2, serverSelectionTimeoutMS=5_000) as client:

@@ -15,13 +15,13 @@ PACKAGE = ROOT / "plugins" / "tender_sync"
 LEVELS = {"info", "warning", "error"}
 # What raises or makes the sentences that people come to read; `_refuse` and `_message` are helpers that do.
 SPEAKERS = {
-    "StopRun",
+    "FailRun",
     "FixSetup",
-    "WindowTrouble",
-    "EndRun",
+    "RetrySmallerWindow",
+    "FinishEarly",
     "SkipRun",
     "ReadAgain",
-    "TellSomebody",
+    "AlertOperator",
     "RejectedRelease",
     "NotAPackage",
     "BrokenPackage",

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tender_sync.errors import ReadAgain
-from tender_sync.sources import CONTRACTS_FINDER, FIND_A_TENDER, LONDON, SOURCES, UTC_ZONE
+from tender_sync.sources import CONTRACTS_FINDER, FIND_A_TENDER, SOURCES
+from tender_sync.sources.base import LONDON, UTC_ZONE
 from tender_sync.windows import (
     Doubt,
     PageEnd,
@@ -23,9 +24,9 @@ from tender_sync.windows import (
     after_page,
     close,
     first_query,
+    halve_open_window,
     open_window,
-    shrink,
-    spoken,
+    to_api_time,
 )
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def test_the_watermark_never_goes_back(source):
 @both_sources
 def test_a_halved_window_is_read_from_its_first_page_and_the_rest_follows(source):
     whole = place(source, span=HOUR, window=Window(START, START + HOUR, pages=3), cursor="n=4")
-    half = shrink(source, whole)
+    half = halve_open_window(source, whole)
     assert (half.window, half.cursor, half.span) == (Window(START, START + HOUR / 2), None, HOUR / 2)
     closed = after_page(source, half, LAST, (), START + HOUR)
     rest = open_window(source, closed, START + HOUR, look_back=False)
@@ -175,7 +176,7 @@ def test_a_halved_window_is_read_from_its_first_page_and_the_rest_follows(source
 @both_sources
 def test_halving_ends_and_the_smallest_window_still_moves_on(source):
     small = place(source, window=Window(START - source.overlap, START + source.max_span))
-    while (smaller := shrink(source, small)) is not None:
+    while (smaller := halve_open_window(source, small)) is not None:
         small = smaller
     assert small.window.end > START
     assert small.window.end - small.window.start <= timedelta(seconds=3)
@@ -191,10 +192,10 @@ def test_windows_grow_again_while_they_fit(source):
 
 @both_sources
 def test_a_window_that_held_more_than_wanted_makes_the_next_one_smaller_in_proportion(source):
-    pages = source.aim_pages * 3 // 2
+    pages = source.target_pages * 3 // 2
     deep = place(source, span=HOUR, window=Window(START, START + HOUR, pages=pages))
     assert close(source, deep).span == HOUR * 2 / 3
-    deepest = replace(deep, window=Window(START, START + HOUR, pages=10 * source.aim_pages))
+    deepest = replace(deep, window=Window(START, START + HOUR, pages=10 * source.target_pages))
     assert close(source, deepest).span == HOUR / 2
 
 
@@ -213,7 +214,7 @@ def read_short_windows(place: Place, *, without: Callable[[int], bool]) -> Place
     ceiling = START + 9 * LONG
     while place.doubt is not None:
         opened = place if place.window else open_window(FIND_A_TENDER, place, ceiling, look_back=False)
-        assert opened.window.end - opened.window.start <= FIND_A_TENDER.believed_span + FIND_A_TENDER.overlap
+        assert opened.window.end - opened.window.start <= FIND_A_TENDER.max_unproven_span + FIND_A_TENDER.overlap
         place = after_page(FIND_A_TENDER, opened, numbered(FIND_A_TENDER, opened.window, without=without), (), ceiling)
     return place
 
@@ -237,7 +238,7 @@ def test_the_last_short_window_ends_where_the_doubt_does():
     """What lies beyond, the long window never had: counted too, the API would be caught at hiding what it did not."""
     doubtful = place(FIND_A_TENDER, reached=START, doubt=Doubt(START + 4 * HOUR, held=8, span=LONG))
     opened = open_window(FIND_A_TENDER, doubtful, START + LONG, look_back=False)
-    assert opened.window.end == START + 4 * HOUR < START + FIND_A_TENDER.believed_span
+    assert opened.window.end == START + 4 * HOUR < START + FIND_A_TENDER.max_unproven_span
 
 
 @pytest.mark.parametrize(
@@ -255,7 +256,7 @@ def test_a_long_window_that_does_not_prove_whole_is_read_again_in_short_ones(rea
     with pytest.raises(ReadAgain, match=said) as doubt:
         after_page(FIND_A_TENDER, read, page, (), START + LONG)
     again = doubt.value.place
-    assert again.window == Window(START, START + FIND_A_TENDER.believed_span)
+    assert again.window == Window(START, START + FIND_A_TENDER.max_unproven_span)
     assert (again.cursor, again.watermark) == (None, START)
     assert again.doubt is None or again.doubt.end == START + LONG
 
@@ -282,7 +283,7 @@ def test_where_short_windows_find_more_no_long_one_is_asked_for_again():
     settled = read_short_windows(doubt.value.place, without=lambda _number: False)
     assert settled.lossy
     later = walk(FIND_A_TENDER, settled, START + 9 * LONG)
-    assert max(window.end - window.start for window in later) <= FIND_A_TENDER.believed_span + FIND_A_TENDER.overlap
+    assert max(window.end - window.start for window in later) <= FIND_A_TENDER.max_unproven_span + FIND_A_TENDER.overlap
 
 
 def test_a_long_window_over_new_year_cannot_be_shown_to_be_whole():
@@ -341,8 +342,8 @@ def test_in_winter_both_clocks_are_one():
     ],
 )
 def test_no_window_begins_or_ends_in_an_hour_that_happens_twice(moment, said_from, said_to):
-    assert spoken(at(moment), (LONDON,), widen=min) == said_from
-    assert spoken(at(moment), (LONDON,), widen=max) == said_to
+    assert to_api_time(at(moment), (LONDON,), widen=min) == said_from
+    assert to_api_time(at(moment), (LONDON,), widen=max) == said_to
 
 
 moments = st.integers(0, 14 * 366 * 86400).map(lambda seconds: at("2016-01-01T00:00:00") + timedelta(seconds=seconds))
@@ -354,8 +355,8 @@ clock_changes = st.sampled_from(["2025-10-26", "2026-10-25", "2026-03-29", "2027
 @pytest.mark.parametrize("clocks", [(LONDON,), (UTC_ZONE, LONDON), (UTC_ZONE,)], ids=["london", "either", "utc"])
 @given(moment=st.one_of(moments, clock_changes))
 def test_what_is_said_covers_the_moment_however_it_is_read(clocks, moment):
-    earliest = datetime.fromisoformat(spoken(moment, clocks, widen=min))
-    latest = datetime.fromisoformat(spoken(moment, clocks, widen=max))
+    earliest = datetime.fromisoformat(to_api_time(moment, clocks, widen=min))
+    latest = datetime.fromisoformat(to_api_time(moment, clocks, widen=max))
     for clock in clocks:
         for fold in (0, 1):
             assert earliest.replace(tzinfo=clock, fold=fold) <= moment.astimezone(clock)
@@ -379,7 +380,7 @@ def test_any_mix_of_good_and_bad_ends_covers_the_range_without_a_gap(source, dat
                 good.append(here.window)
                 here = after_page(source, here, LAST, (), ceiling)
             else:
-                here = shrink(source, here) or here
+                here = halve_open_window(source, here) or here
         if data.draw(st.booleans()):
             here = replace(here, reached=None)  # a new run: it knows only what the job keeps
             look_back = look_back and steps < 500  # and does not look back for ever
@@ -392,4 +393,4 @@ def test_any_mix_of_good_and_bad_ends_covers_the_range_without_a_gap(source, dat
 
 
 def test_a_zone_that_never_changes_its_clock_is_said_as_it_is():
-    assert spoken(at("2026-10-25T00:30:00"), (ZoneInfo("UTC"),), widen=min) == "2026-10-25T00:30:00"
+    assert to_api_time(at("2026-10-25T00:30:00"), (ZoneInfo("UTC"),), widen=min) == "2026-10-25T00:30:00"

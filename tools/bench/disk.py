@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
 
-from tender_sync.schema import ensure_schema
 from tender_sync.sources import FIND_A_TENDER
+from tender_sync.storage.schema import ensure_schema
 from tools.bench.figures import ROUNDS, Figure, median_of, timed
 from tools.bench.rig import mongo, ready_documents
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import bson
 from bson import ObjectId
 
-from tender_sync.engine import process_sync_job
-from tender_sync.feed import FetchPageResult
+from tender_sync.api.client import FetchPageResult
+from tender_sync.pipeline.engine import process_sync_job
 from tender_sync.sources import CONTRACTS_FINDER
 from tools.bench.figures import Figure, median_of
 from tools.bench.rig import CLOCK, END, START, endless, fresh_database, holder, mongo, releases
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
     from pymongo.database import Database
 
-    from tender_sync.store import MappedPage
+    from tender_sync.storage.page_commit import MappedPage
     from tender_sync.windows import Window
 
 PART = "flat"
 PAGE, SAMPLE = 100, 30
 SIZES = (10_000, 100_000, 1_000_000)
 # One window as long as the run, so that nothing but the page is measured.
-SOURCE = replace(CONTRACTS_FINDER, first_span=END - START, max_pages=10**9, aim_pages=10**9)
+SOURCE = replace(CONTRACTS_FINDER, first_span=END - START, max_pages=10**9, target_pages=10**9)
 
 
 class Pages:
@@ -140,7 +140,7 @@ def _process(fetch_page: Any, jobs: Any, store: Any) -> None:
         fetch_page=fetch_page,
         jobs=jobs,
         store=store,
-        patience=endless(jobs),
+        budget=endless(jobs),
         clock=CLOCK,
         backfill_start=START,
     )

@@ -1,7 +1,7 @@
 """A whole history of one source in memory: when each notice was published, and the API that lists them.
 
 Only what paging needs is there: a release is its id and its ocid. The answers are bytes of the real form, read by the
-real `Feed`.
+real `PageClient`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tools.ocds_server.generate import FREE_DAY, HOURS, SATURDAY, WORKING_DAY
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tender_sync.sources import Source
+    from tender_sync.sources.base import Source
 
 TODAY = datetime(2026, 11, 25, tzinfo=UTC)
 # Find a Tender's notices a day by year: 270 in 2025 and 340 in 2026 by the numbers of dated notices, and what is left

@@ -1,4 +1,4 @@
-"""Pace: how much of an allowed rate a long backfill uses, and that it never asks for more.
+"""RequestSlots: how much of an allowed rate a long backfill uses, and that it never asks for more.
 
 The server allows 12 requests in any 120 seconds, by the local OCDS server's own limit. Both sources backfill at once,
 in hourly runs of 59.5 minutes that begin some seconds late; answers take their time, and some are a 503.
@@ -13,12 +13,12 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from tender_sync.engine import process_sync_job
-from tender_sync.feed import Feed
-from tender_sync.forms import TIME_BUDGET_MINUTES
-from tender_sync.pace import Pace
-from tender_sync.patience import Patience
+from tender_sync.api.client import PageClient
+from tender_sync.orchestration.params import TIME_BUDGET_MINUTES
+from tender_sync.pipeline.engine import process_sync_job
+from tender_sync.run_budget import RunBudget
 from tender_sync.sources import SOURCES
+from tender_sync.storage.request_slots import RequestSlots
 from tools.bench.figures import Figure
 from tools.bench.history import TODAY, History
 from tools.bench.stand_ins import MemoryJobs, MemoryStore, SharedClock, Slots, Wire
@@ -27,7 +27,7 @@ from tools.ocds_server.limits import RollingLimit
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tender_sync.sources import Source
+    from tender_sync.sources.base import Source
 
 PART = "pace"
 HOURS = 12
@@ -77,16 +77,16 @@ class Side:
 
     def _run(self) -> None:
         jobs, deadline = self._jobs, self.clock.now() + timedelta(minutes=TIME_BUDGET_MINUTES)
-        patience = Patience(self.clock, deadline, renew=jobs.renew, stopping=lambda: False)
+        budget = RunBudget(self.clock, deadline, renew=jobs.renew, stop_requested=lambda: False)
         source, slots, wire = self.source, self.slots, Wire(self.source, self.clock, self.answer)
         stand_ins: Any = {"slots": slots, "wire": wire, "jobs": jobs, "store": MemoryStore(jobs)}
-        pace = Pace(stand_ins["slots"], source.name, source.pace, patience, burst=source.burst)
+        pace = RequestSlots(stand_ins["slots"], source.name, source.pace, budget, burst=source.burst)
         process_sync_job(
             source,
-            fetch_page=Feed(source, stand_ins["wire"], pace, self.clock).fetch_page,
+            fetch_page=PageClient(source, stand_ins["wire"], pace, self.clock).fetch_page,
             jobs=stand_ins["jobs"],
             store=stand_ins["store"],
-            patience=patience,
+            budget=budget,
             clock=self.clock,
             backfill_start=source.history_start,
         )
@@ -98,7 +98,7 @@ def measure() -> Iterator[Figure]:
         clock, said = SharedClock(TODAY, tasks=len(SOURCES)), f", {failing:.0%} of answers a 503" if failing else ""
         sides = [Side(source, clock, Slots(clock), failing) for source in SOURCES.values()]
         threads = [threading.Thread(target=side.backfill, args=(HOURS,), daemon=True) for side in sides]
-        with patch("tender_sync.engine.map_ocds_to_contract", lambda release, _: {"noticeId": release["id"]}):
+        with patch("tender_sync.pipeline.engine.map_ocds_to_contract", lambda release, _: {"noticeId": release["id"]}):
             for thread in threads:
                 thread.start()
             for thread in threads:

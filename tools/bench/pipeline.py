@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 import bson
 from pymongo import UpdateOne
 
-from tender_sync.decoding import decode_package
-from tender_sync.engine import process_sync_job
-from tender_sync.feed import Feed
-from tender_sync.ocds import MappedContract, map_ocds_to_contract
-from tender_sync.pace import Pace
+from tender_sync.api.client import PageClient
+from tender_sync.api.decoding import decode_package
+from tender_sync.mapping.contract import MappedContract, map_ocds_to_contract
+from tender_sync.pipeline.engine import process_sync_job
 from tender_sync.sources import FIND_A_TENDER
-from tender_sync.store import MappedPage
+from tender_sync.storage.page_commit import MappedPage
+from tender_sync.storage.request_slots import RequestSlots
 from tender_sync.windows import Window, first_query
 from tools.bench.figures import ROUNDS, Figure, median_of, timed
 from tools.bench.rig import CLOCK, END, START, endless, fresh_database, holder, mongo, ocds_server, ready_documents
@@ -74,7 +74,7 @@ def _write(db: Database[dict[str, Any]], documents: list[dict[str, Any]]) -> Non
 def _read(db: Database[dict[str, Any]], hook: HttpHook) -> None:
     jobs: Any = MemoryJobs(SOURCE)
     store: Any = MemoryStore(jobs)
-    with patch("tender_sync.engine.map_ocds_to_contract", lambda release, _: {"noticeId": release["id"]}):
+    with patch("tender_sync.pipeline.engine.map_ocds_to_contract", lambda release, _: {"noticeId": release["id"]}):
         _run(db, hook, jobs, store)
 
 
@@ -86,7 +86,7 @@ def _whole(db: Database[dict[str, Any]], hook: HttpHook) -> None:
 def _unmapped(db: Database[dict[str, Any]], hook: HttpHook, documents: list[dict[str, Any]]) -> None:
     """Do the whole with contracts that were mapped before: what is left is what all promises but the fields cost."""
     ready = {each["noticeId"]: {name: each[name] for name in MappedContract.__annotations__} for each in documents}
-    with patch("tender_sync.engine.map_ocds_to_contract", lambda release, _: ready[release["id"]]):
+    with patch("tender_sync.pipeline.engine.map_ocds_to_contract", lambda release, _: ready[release["id"]]):
         _whole(db, hook)
 
 
@@ -98,14 +98,14 @@ def _all_stored(db: Database[dict[str, Any]], documents: list[dict[str, Any]]) -
 
 def _run(db: Database[dict[str, Any]], hook: HttpHook, jobs: Any, store: Any) -> None:
     logging.getLogger("airflow").setLevel(logging.ERROR)
-    patience = endless(jobs)
-    feed = Feed(SOURCE, hook, Pace(db, SOURCE.name, 0.0, patience), CLOCK)
+    budget = endless(jobs)
+    feed = PageClient(SOURCE, hook, RequestSlots(db, SOURCE.name, 0.0, budget), CLOCK)
     process_sync_job(
         SOURCE,
         fetch_page=feed.fetch_page,
         jobs=jobs,
         store=store,
-        patience=patience,
+        budget=budget,
         clock=CLOCK,
         backfill_start=START,
     )

@@ -19,14 +19,14 @@ from pymongo import MongoClient
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from tender_sync.buyers import org_id
-from tender_sync.jobs import SyncJobs
-from tender_sync.mongo import CLIENT_DEFAULTS
-from tender_sync.ocds import map_ocds_to_contract
-from tender_sync.patience import Patience
-from tender_sync.schema import ensure_schema
+from tender_sync.connections import CLIENT_DEFAULTS
+from tender_sync.identity.buyer_keys import org_id
+from tender_sync.mapping.contract import map_ocds_to_contract
+from tender_sync.run_budget import RunBudget
 from tender_sync.sources import FIND_A_TENDER
-from tender_sync.store import Store
+from tender_sync.storage.page_commit import Store
+from tender_sync.storage.schema import ensure_schema
+from tender_sync.storage.sync_jobs import SyncJobs
 from tools.mongod import running_mongod
 from tools.ocds_server import generate, load
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from pymongo.database import Database
 
-    from tender_sync.sources import Source
+    from tender_sync.sources.base import Source
 
 START, END = datetime(2026, 6, 1, tzinfo=UTC), datetime(2026, 6, 4, tzinfo=UTC)
 PER_DAY = 1000.0
@@ -92,9 +92,9 @@ def holder(db: Database[dict[str, Any]], source: Source) -> tuple[SyncJobs, Stor
     return jobs, Store(db, source, jobs, CLOCK)
 
 
-def endless(jobs: Any) -> Patience:
-    """Return patience without an end."""
-    return Patience(CLOCK, datetime.max.replace(tzinfo=UTC), renew=jobs.renew, stopping=lambda: False)
+def endless(jobs: Any) -> RunBudget:
+    """Return budget without an end."""
+    return RunBudget(CLOCK, datetime.max.replace(tzinfo=UTC), renew=jobs.renew, stop_requested=lambda: False)
 
 
 @contextmanager

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from pymongo import MongoClient
 from pymongo.monitoring import CommandListener
 
-from tender_sync.ocds import map_ocds_to_contract
+from tender_sync.mapping.contract import map_ocds_to_contract
 from tender_sync.sources import CONTRACTS_FINDER
-from tender_sync.store import MappedPage
+from tender_sync.storage.page_commit import MappedPage
 from tender_sync.windows import Window
 from tools.bench.figures import Figure
 from tools.bench.rig import END, START, fresh_database, holder, mongo, opened, releases

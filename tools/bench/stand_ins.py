@@ -1,6 +1,6 @@
 """What stands in for the world in a simulation: a clock for several tasks, the wire, and what MongoDB would keep.
 
-Everything of the package itself that runs is real: engine, windows, feed with its retries, mapper, pace and patience.
+Everything of the package itself that runs is real: engine, windows, feed with its retries, mapper, pace and budget.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any
 from requests import Response
 from urllib3 import HTTPResponse
 
-from tender_sync.jobs import SyncJob
+from tender_sync.storage.sync_jobs import SyncJob
 from tender_sync.windows import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from tender_sync.sources import Source
-    from tender_sync.store import MappedPage
+    from tender_sync.sources.base import Source
+    from tender_sync.storage.page_commit import MappedPage
 
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -89,7 +89,7 @@ class Wire:
 
 
 class Slots:
-    """The collection syncPace, by the simulated clock: runs the aggregation pipelines that `Pace` sends."""
+    """The collection syncPace, by the simulated clock: runs the aggregation pipelines that `RequestSlots` sends."""
 
     def __init__(self, clock: SharedClock) -> None:
         self._clock = clock

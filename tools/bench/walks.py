@@ -8,11 +8,11 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from tender_sync.engine import process_sync_job
-from tender_sync.feed import Feed
-from tender_sync.pace import Pace
-from tender_sync.patience import Patience
+from tender_sync.api.client import PageClient
+from tender_sync.pipeline.engine import process_sync_job
+from tender_sync.run_budget import RunBudget
 from tender_sync.sources import CONTRACTS_FINDER, FIND_A_TENDER
+from tender_sync.storage.request_slots import RequestSlots
 from tools.bench.figures import Figure
 from tools.bench.history import HONEST, TODAY, History, Loss
 from tools.bench.stand_ins import MemoryJobs, MemoryStore, SharedClock, Slots, Wire
@@ -20,7 +20,7 @@ from tools.bench.stand_ins import MemoryJobs, MemoryStore, SharedClock, Slots, W
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tender_sync.sources import Source
+    from tender_sync.sources.base import Source
 
 PART = "requests"
 SIZES = (450_000, 1_000_000)
@@ -51,16 +51,18 @@ class Walker:
     def run(self) -> int:
         """Do one run up to now; return how many requests it made."""
         before, source, jobs = self.wire.requests, self.history.source, self.jobs
-        patience = Patience(self.clock, datetime.max.replace(tzinfo=UTC), renew=jobs.renew, stopping=lambda: False)
+        budget = RunBudget(self.clock, datetime.max.replace(tzinfo=UTC), renew=jobs.renew, stop_requested=lambda: False)
         wire: Any = self.wire
         stand_ins: dict[str, Any] = {"jobs": jobs, "store": self.store}
         slots: Any = Slots(self.clock)
         # The mapper decides nothing here and would take most of the time.
-        with patch("tender_sync.engine.map_ocds_to_contract", lambda release, _: {"noticeId": release["id"]}):
+        with patch("tender_sync.pipeline.engine.map_ocds_to_contract", lambda release, _: {"noticeId": release["id"]}):
             process_sync_job(
                 source,
-                fetch_page=Feed(source, wire, Pace(slots, source.name, 0.0, patience), self.clock).fetch_page,
-                patience=patience,
+                fetch_page=PageClient(
+                    source, wire, RequestSlots(slots, source.name, 0.0, budget), self.clock
+                ).fetch_page,
+                budget=budget,
                 clock=self.clock,
                 backfill_start=source.history_start,
                 **stand_ins,

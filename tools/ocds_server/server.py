@@ -155,7 +155,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
         self.end_headers()
 
-    def stopping(self, seconds: float) -> bool:
+    def stop_requested(self, seconds: float) -> bool:
         return self.server.stop.wait(seconds)
 
     def date_time_string(self, timestamp: float | None = None) -> str:

@@ -22,8 +22,8 @@ class Connection(Protocol):
     def send_head(self, answer: Answer, *, length: int | None) -> None:
         """Send status line and headers; without `length` the body ends where the connection does."""
 
-    def stopping(self, seconds: float) -> bool:
-        """Wait, and tell whether the server is stopping."""
+    def stop_requested(self, seconds: float) -> bool:
+        """Wait, and tell whether the server is stop_requested."""
 
 
 Delivery = Callable[[Connection, "Answer"], None]
@@ -44,7 +44,7 @@ def reset_mid_body(connection: Connection, answer: Answer) -> None:
     """Send half the body, then reset the connection."""
     connection.send_head(answer, length=len(answer.body))
     connection.connection.sendall(_half(answer))
-    connection.stopping(_POLL_SECONDS)  # a reset overtakes what is still unread: let the half arrive
+    connection.stop_requested(_POLL_SECONDS)  # a reset overtakes what is still unread: let the half arrive
     _reset(connection)
 
 
@@ -65,7 +65,7 @@ def cut_short_no_length(connection: Connection, answer: Answer) -> None:
 def hang(connection: Connection, _answer: Answer) -> None:
     """Send nothing until the client goes away or the server stops."""
     connection.close_connection = True
-    while not connection.stopping(_POLL_SECONDS) and not _client_gone(connection.connection):
+    while not connection.stop_requested(_POLL_SECONDS) and not _client_gone(connection.connection):
         pass
 
 
@@ -76,7 +76,7 @@ def trickle(size: int, pause: float) -> Delivery:
         connection.send_head(answer, length=len(answer.body))
         for start in range(0, len(answer.body), size):
             connection.connection.sendall(answer.body[start : start + size])
-            if connection.stopping(pause):
+            if connection.stop_requested(pause):
                 connection.close_connection = True
                 return
 

@@ -16,10 +16,10 @@ from bson import ObjectId
 from fastapi import Depends, FastAPI, HTTPException
 from fastapi.responses import JSONResponse, Response
 
-from tender_sync.errors import StopRun
-from tender_sync.mongo import KeptDatabase
+from tender_sync.connections import KeptDatabase
+from tender_sync.errors import FailRun
 from tender_sync.sources import SOURCES
-from tender_sync.web import reading
+from tender_sync.web import queries
 from tender_sync.web.view import overview, rejected_release, without_credentials
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ def create_app(database: KeptDatabase | None = None) -> FastAPI:
         response.headers.update(_HEADERS)
         return response
 
-    @app.exception_handler(StopRun)
-    async def say_what_failed(_request: Request, failure: StopRun) -> Response:
+    @app.exception_handler(FailRun)
+    async def say_what_failed(_request: Request, failure: FailRun) -> Response:
         return JSONResponse({"problem": without_credentials(str(failure))}, status_code=503)
 
     @app.get("/")
@@ -75,15 +75,15 @@ def create_app(database: KeptDatabase | None = None) -> FastAPI:
     def api_overview() -> Response:
         now = datetime.now(UTC)
         with kept.opened() as db:
-            documents = [reading.source_documents(db, source) for source in SOURCES.values()]
-            buyers = reading.busiest_buyers(db)
+            documents = [queries.source_documents(db, source) for source in SOURCES.values()]
+            buyers = queries.busiest_buyers(db)
         # Said to be JSON already: FastAPI would look through all of it for what is not.
         return JSONResponse(overview(documents, buyers, now))
 
     @app.get("/api/rejected/{key}")
     def api_rejected(key: str) -> dict[str, Any]:
         with kept.opened() as db:
-            document = reading.rejected(db, ObjectId(key)) if ObjectId.is_valid(key) else None
+            document = queries.rejected(db, ObjectId(key)) if ObjectId.is_valid(key) else None
         if document is None:
             raise HTTPException(404, "no such rejected release: it may have been mapped since")
         return rejected_release(document)

@@ -13,18 +13,19 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tender_sync.dig import number
 from tender_sync.errors import FixSetup
-from tender_sync.handwritten import parse_moment, refuse_foreign_values
-from tender_sync.jobs import BACKFILLING, ERROR
-from tender_sync.stats import UNDATED
-from tender_sync.web.reading import REJECTED_COUNTED
+from tender_sync.mapping.json_access import number
+from tender_sync.storage.contract_counts import UNDATED
+from tender_sync.storage.sync_job_document import refuse_foreign_values
+from tender_sync.storage.sync_jobs import BACKFILLING, ERROR
+from tender_sync.timestamps import parse_timestamp
+from tender_sync.web.queries import REJECTED_COUNTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tender_sync.sources import Source
-    from tender_sync.web.reading import SourceDocuments
+    from tender_sync.sources.base import Source
+    from tender_sync.web.queries import SourceDocuments
 
 REFRESH_SECONDS = 5
 DAYS_SHOWN = 90
@@ -294,7 +295,7 @@ def _ranked(counts: Mapping[str, int]) -> list[dict[str, Any]]:
 
 
 def _moment(text: str | None) -> datetime | None:
-    return parse_moment(text, "syncJobs") if text else None
+    return parse_timestamp(text, "syncJobs") if text else None
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -1,0 +1,1 @@
+"""Which notices, buyers and procurements are the same thing: pure."""

@@ -1,0 +1,108 @@
+"""Contract → buyer: which organisation it is, and what a newly seen one starts with."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from slugify import slugify as _slugify
+
+from tender_sync.mapping.parties import UNKNOWN_BUYER, buyer_of, register_of
+from tender_sync.mapping.release import Release
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from tender_sync.mapping.contract import MappedContract
+
+# Registers seen in the ids of both services' buyers, the preferred first: the Procurement Act's own identifier, the
+# registers of kinds of public bodies, those of charities and companies, the accounts of the older Supplier Registration
+# Service. Others come after them.
+REGISTERS = (
+    "GB-PPON",
+    "GB-NHS",
+    "GB-LAE",
+    "GB-GOR",
+    "GB-UKPRN",
+    "GB-MPR",
+    "GB-CHC",
+    "GB-NIC",
+    "GB-COH",
+    "GB-SRS",
+)
+_LONGEST_KEY = 1000
+# Typographic apostrophes and dashes within a word; it comes apart there as at ' and -.
+_PUNCTUATION = re.compile(r"(?<=\w)[\u2010-\u205e](?=\w)")
+
+
+class MappedBuyer(TypedDict):
+    """The fields a buyer is created with; from then on they belong to the web app and its users."""
+
+    name: str
+    orgId: str
+    sector: str | None
+    region: str | None
+    website: str | None
+    description: None
+    contacts: list[dict[str, Any]]
+
+
+def slugify(name: str) -> str:
+    """Return a name as lower-case ASCII words joined by hyphens; never empty.
+
+    A name without a single letter or digit ("—") gives `org-` and twelve hex digits of its SHA-256.
+    """
+    return _slugify(name) or f"org-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:12]}"
+
+
+@lru_cache(maxsize=4096)
+def name_key(name: str) -> str | None:
+    """Return what the spellings of a name have in common; None for no name.
+
+    Case, punctuation and accents do not count, `&` is `and`, `Ltd` is `Limited`, and a leading `The` is left off
+    ("North Yorkshire Council" buys as "The North Yorkshire Council", too). Endless ones are cut.
+    """
+    if name == UNKNOWN_BUYER:
+        return None
+    key = slugify(_PUNCTUATION.sub("-", name.replace("&", " and ")))
+    key = f"{key[:-3]}limited" if key.endswith("-ltd") else key
+    key = key.removeprefix("the-")
+    # Every name of a page is searched for in one command, which may have 16 MiB.
+    return key if len(key) <= _LONGEST_KEY else f"{key[:_LONGEST_KEY]}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+
+
+def org_id(contract: Mapping[str, Any], published: Iterable[str | None] = ()) -> str | None:
+    """Return the key of a contract's buyer; `published` are all the ids published under its name, anywhere.
+
+    A name that each register knows once is one organisation, whatever id a notice gives it: its key is its id in the
+    first register of `REGISTERS` that has one or, without any, the name's. A name to which a register gives two ids is
+    several organisations: each such id is a key, and what has none is kept apart under the name's. Without a name there
+    is only the published id.
+    """
+    own: str | None = contract["buyerOrg"]
+    key = name_key(contract["buyerName"])
+    if key is None:
+        return own
+    registered = {each: register for each in {own, *published} if each and (register := register_of(each))}
+    if len(set(registered.values())) < len(registered):
+        return own if own in registered else key
+    return min(registered, key=lambda each: _preference(registered[each]), default=key)
+
+
+def _preference(register: str) -> tuple[int, str]:
+    return (REGISTERS.index(register) if register in REGISTERS else len(REGISTERS), register)
+
+
+def map_buyer(contract: MappedContract, key: str) -> MappedBuyer:
+    """Return what a new buyer, `key`, gets from the first contract it is seen in."""
+    return MappedBuyer(
+        name=contract["buyerName"],
+        orgId=key,
+        sector=contract["sector"],
+        region=contract["buyerRegion"],
+        website=buyer_of(Release(contract["rawData"])).website,
+        description=None,
+        contacts=[],
+    )

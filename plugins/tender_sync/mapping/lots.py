@@ -1,0 +1,136 @@
+"""The lots of a tender: what can be bid for separately."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from tender_sync.mapping.dates import parse_date
+from tender_sync.mapping.json_access import any_true, first_text, identifier, line, number, objects, text, walk, word
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tender_sync.mapping.release import Release
+    from tender_sync.mapping.values import EstimatedValue
+
+_DAY = 24 * 60 * 60
+_CENTURY = 36_525  # in days; what is said to last longer is a slip of the pen
+# Weights that are an order of importance ("order", a code of Find a Tender's) weigh nothing by themselves.
+_NO_WEIGHT = frozenset({"order"})
+_SHARE = r"([0-9]{1,3}(?:\.[0-9]+)?)"
+_WEIGHT = re.compile(rf"(?:weight(?:ing)?:?\s*)?{_SHARE}\s*(?:$|%)|[^0-9%]+\b{_SHARE}\s*%$", re.IGNORECASE)
+
+
+class AwardCriterion(TypedDict):
+    """One award criterion of a lot: `weight` in percent or points, as the notice has it."""
+
+    name: str | None
+    criteriaType: str | None
+    weight: float | None
+
+
+class MappedLot(TypedDict):
+    """One lot. `value` is on the basis the contract's `valueBasis` names, in `currency`, mostly the contract's."""
+
+    lotId: str | None
+    title: str | None
+    description: str | None
+    value: float | None
+    currency: str | None
+    contractPeriodDays: int | None
+    hasRenewal: bool | None
+    renewalDescription: str | None
+    hasOptions: bool | None
+    optionsDescription: str | None
+    variantPolicy: str | None
+    status: str | None
+    awardCriteria: list[AwardCriterion]
+
+
+def lots_of(release: Release, stated: EstimatedValue) -> list[MappedLot]:
+    """Return the lots of the tender; award notices name little more of them than id and status.
+
+    143 of 153 old-regime award notices call lots cancelled that they award: those are complete. Lots that come to the
+    very amount of the tender, in another currency, are in the tender's: all 8 notices with two currencies name AED,
+    the first of an alphabetical list, beside the same number of pounds.
+    """
+    policy = first_text(release.tenders, ("submissionTerms", "variantPolicy"))
+    lots = [_map(lot, stated, policy) for lot in release.lots]
+    amounts = [lot["value"] for lot in lots if lot["value"] is not None]
+    for lot in lots:
+        if lot["value"] is not None and stated.high in {lot["value"], round(sum(amounts), 2)}:
+            lot["currency"] = stated.currency
+    awards = release.contract_awards
+    awarded = {identifier(lot) for lot in walk(awards, "relatedLots")}
+    for lot in lots if awards else []:
+        if lot["status"] == "cancelled" and (lot["lotId"] in awarded or not awarded):
+            lot["status"] = "complete"
+    return lots
+
+
+def max_lots_bid_per_supplier(release: Release) -> int | None:
+    """Return how many lots one supplier may bid for; None where unlimited (published as `1e9999`) or not said.
+
+    2,147,483,647 is what Public Contracts Scotland and Sell2Wales, whose notices Find a Tender passes on, say for that.
+    BSON refuses a number past 64 bits.
+    """
+    limits = [number(details.get("maximumLotsBidPerSupplier")) for details in objects(release.tenders, "lotDetails")]
+    return next((int(limit) for limit in limits if limit is not None and 1 <= limit < 2**31 - 1), None)
+
+
+def _map(lot: Mapping[str, Any], stated: EstimatedValue, policy: str | None) -> MappedLot:
+    value = stated.of(lot)
+    renewal = first_text(lot, ("renewal", "description"))
+    options = first_text(lot, ("options", "description"))
+    return MappedLot(
+        lotId=identifier(lot.get("id")),
+        title=line(lot.get("title")),
+        description=text(lot.get("description")),
+        value=value.low,
+        currency=value.currency,
+        contractPeriodDays=_days(lot),
+        hasRenewal=has_renewal(lot),
+        renewalDescription=renewal,
+        hasOptions=True if options else any_true(lot, "hasOptions"),
+        optionsDescription=options,
+        variantPolicy=first_text(lot, ("submissionTerms", "variantPolicy")) or policy,
+        status=word(lot, "status"),
+        awardCriteria=[_criterion(each) for each in objects(lot, "awardCriteria", "criteria")],
+    )
+
+
+def has_renewal(part: Mapping[str, Any]) -> bool | None:
+    """Return whether a lot, award or contract may be renewed: by its flag, or because it says how.
+
+    Procurement Act notices state the flag only where it is true, notices of the old rules always.
+    """
+    return True if first_text(part, ("renewal", "description")) else any_true(part, "hasRenewal")
+
+
+def _days(lot: Mapping[str, Any]) -> int | None:
+    """Return the length of the contract as published (old rules: months of 30 days), else counted from its dates."""
+    for period in objects(lot, "contractPeriod"):
+        days = number(period.get("durationInDays"))
+        start, end = parse_date(period.get("startDate")), parse_date(period.get("endDate"), end_of_day=True)
+        if days is None and start and end:
+            days = round((end - start).total_seconds() / _DAY)  # days end at 23:59:59; clock changes round away
+        if days is not None and 0 <= days <= _CENTURY:
+            return int(days)
+    return None
+
+
+def _criterion(criterion: Mapping[str, Any]) -> AwardCriterion:
+    """Return one criterion; price criteria of the old rules have no name but their type."""
+    kind = word(criterion, "type")
+    return AwardCriterion(name=line(criterion.get("name")) or kind, criteriaType=kind, weight=_weight(criterion))
+
+
+def _weight(criterion: Mapping[str, Any]) -> float | None:
+    """Return the weight: in `numbers` (Procurement Act) or as the description ("30", "80%", "Cost 90%")."""
+    weights = [
+        number(each.get("number")) for each in objects(criterion, "numbers") if word(each, "weight") not in _NO_WEIGHT
+    ]
+    found = next((weight for weight in weights if weight is not None and weight >= 0), None)
+    written = _WEIGHT.match(text(criterion.get("description")) or "")
+    return float(written[1] or written[2]) if found is None and written else found

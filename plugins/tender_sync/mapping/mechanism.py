@@ -1,0 +1,170 @@
+"""How a contract comes about: by itself, or through a framework agreement or dynamic market (formerly DPS)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Literal
+
+from tender_sync.mapping.json_access import any_true, first_text, objects, text, texts, word
+from tender_sync.mapping.parties import awarded_suppliers
+from tender_sync.mapping.release import DYNAMIC_MARKETS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tender_sync.mapping.release import Release
+
+Mechanism = Literal["standard", "dps", "framework", "call_off_dps", "call_off_framework"]
+
+_DPS = r"dynamic (?:purchasing system|market)s?|\bDPS[0-9]*\b"
+_FRAMEWORK = r"\bframework(?: agreement)?s?\b"
+_IS_DPS = re.compile(_DPS, re.IGNORECASE)
+_IS_FRAMEWORK = re.compile(_FRAMEWORK, re.IGNORECASE)
+_CALL_OFF = re.compile(r"\bcall(?:ed|ing)?[- ]?offs?\b|\b(?:mini|further)[- ]?competition\b", re.IGNORECASE)
+_WITHIN_SENTENCE = r"(?:[^.]|\.(?=\S)){0,200}?"  # across "RM1557.14"
+# "A further competition … under … DPS", "awarded via framework agreement", "direct award from a framework", and any
+# that is named: "through L&Q framework", "use of the APUC framework"; not "under one framework", nor what a new one
+# will be used for ("mini competitions will be issued", "contracts to be called off under the framework").
+_NAMED = rf"(?i:the )?(?=[A-Z0-9])(?:[\w&'./()-]+(?: |, (?=[A-Z]))){{1,10}}(?i:{_DPS}|{_FRAMEWORK})"
+# Who buys for all others, by frameworks; some notices of 2026 call the service the agency.
+_CENTRAL = r"(?:the )?(?:crown commercial service|government commercial agency)\b"
+_WAS_CALLED_OFF = re.compile(
+    rf"(?i:\b(?:(?:mini|further)[- ]competition\b(?! will| may| can| shall){_WITHIN_SENTENCE}"
+    r"\b(?:under|via|using|against|from|through)"
+    r"|(?<!be )call(?:ed|ing)?[- ]off (?:under|from)|(?:direct award|(?<!be )awarded) (?:under|via|from|through))"
+    rf"\b{_WITHIN_SENTENCE}(?:{_DPS}|{_FRAMEWORK})|calling[- ]off from\b"
+    rf"|direct award (?:under|via|from|through) {_CENTRAL})"
+)
+_USES_NAMED = re.compile(rf"(?<!sitting )(?<!sits )\b(?i:via|through|under|using|use of) {_NAMED}")
+# What a plan says of itself: "This will be procured via Crown Commercial Service framework RM6356", "We intend to
+# utilise the … Framework (RM6354)".
+_WILL_BE_CALLED_OFF = re.compile(
+    r"\b(?i:(?:procured|purchased|bought|awarded|called[- ]off) (?:via|through|under|using|from)"
+    rf"|(?:intend|propose|plan)(?:s|ing)? to (?:use|utilise)) {_NAMED}"
+)
+# "Has put in place a multi-supplier framework", "are updating the DPS", "let as a framework agreement"; not "as a
+# framework for learning".
+_SETS_UP = re.compile(
+    r"\b(?:establish(?:ed|ing)?|set(?:ting)? up|put(?:ting)? in place|enter(?:ed|ing)? into|creat(?:ed?|ing)|join"
+    r"|updat(?:ed?|ing)|re-?open(?:ed|ing)?|(?:renewal|iteration) of) (?:an?|the|its|our) "
+    rf"(?:[\w-]+,? ){{0,4}}(?:{_DPS}|{_FRAMEWORK})|\bas an? (?:[\w-]+,? ){{0,4}}(?:{_DPS}|framework agreement\b)",
+    re.IGNORECASE,
+)
+# "Care at Home Framework", "Framework for …", "Framework Agreement …"; not "Insurance for Framework Housing
+# Association", nor frameworks of other kinds.
+_NAMES_FRAMEWORK = re.compile(
+    r"\bframework agreements?\b"
+    r"|(?<!regulatory )(?<!competency )(?<!outcomes )(?<!assurance )(?<!regeneration )"
+    r"\bframework(?: for\b|\s*(?:$|[^\w\s]))",
+    re.IGNORECASE,
+)
+# A title may be that of a framework there is already: "Subcontract opportunity: …", "Management of the … Framework".
+_OF_ANOTHER = re.compile(
+    r"(?:[\w-]+:? ){0,4}(?:sub-?contract (?:opportunit|package|notice)"
+    r"|(?:managing|administering|(?:management|administration) of) (?:an?|the|its|our) "
+    rf"(?:[\w-]+ ){{0,4}}{_FRAMEWORK})",
+    re.IGNORECASE,
+)
+_MARKET_NOTICES = DYNAMIC_MARKETS | {"UK13"}
+_TEXTS = ("title", "description", "procurementMethodRationale")
+_NAMES = ("framework", "dynamic", "dps", "calling off", "commercial service", "commercial agency")
+# Cancellations list the ids of their lots, and say nothing of how they would have been bought.
+_PROCEDURE = ("procurementMethod", "procurementMethodDetails", "items", "value")
+
+
+def contract_mechanism(release: Release) -> Mechanism | None:
+    """Return the mechanism by what is published as data, else by the notice's own words.
+
+    - `procurementMethodDetails` names a call-off: "Call-off from a dynamic purchasing system" (Contracts
+      Finder), "Award under framework" (Procurement Act).
+    - Dynamic market notices (UK13 to UK16) and `techniques` set one up. But the old rules know no award of a
+      dynamic purchasing system, so their award notices that name one award a contract within it.
+    - `relatedProcesses` leads to the framework that a contract was called off from.
+    - Awards tell of a call-off in their texts alone (4 of 266 of the Act), and so do plans. Some of either flag a
+      framework where the contract comes from one (11 of 12 pipeline notices, 2 of 13 awards).
+    - Contracts Finder has no field for setting one up, and Find a Tender's is left out at times beside a title
+      that names one (3 of 436 notices of the Act). Descriptions of the Act's tenders are not asked.
+
+    None where the notice describes no procurement (terminations, cancellations, changes, corrigenda).
+    """
+    found = _published(release)
+    if found is None or _only_flagged(release):
+        found = _called_off_from(release) or _named(release) or found or _set_up_by(release)
+    if found == "dps" and release.regime == "CELEX" and release.stage == "AWARD":
+        return "call_off_dps"
+    described = any(tender.get(field) for tender in release.tenders for field in _PROCEDURE)
+    return found or ("standard" if described else None)
+
+
+def _published(release: Release) -> Mechanism | None:
+    details = first_text(release.tenders, ("procurementMethodDetails",)) or ""
+    dynamic = bool(_IS_DPS.search(details))
+    if _CALL_OFF.search(details) or _IS_FRAMEWORK.search(details):
+        return "call_off_dps" if dynamic else "call_off_framework"
+    if dynamic or release.notice_type in _MARKET_NOTICES or _uses(release, "DynamicPurchasingSystem"):
+        return "dps"
+    if _uses(release, "FrameworkAgreement"):
+        return "framework"
+    related = {name.lower() for key in ("relationship", "id") for name in texts(release.json, "relatedProcesses", key)}
+    if any("dynamic" in name for name in related):
+        return "call_off_dps"
+    return "call_off_framework" if "framework" in related else None
+
+
+def _uses(release: Release, technique: str) -> bool:
+    """Tell whether `techniques`, of the tender or a lot, has the technique's flag."""
+    return any(any_true(parts, "techniques", f"has{technique}") for parts in (release.tenders, release.lots))
+
+
+def _only_flagged(release: Release) -> bool:
+    """Tell whether nothing is said of a framework but that one is used.
+
+    One that is set up is described, named by the title, or given to several suppliers.
+    """
+    described = objects(release.tenders, "techniques", "frameworkAgreement") or _named(release) in {"framework", "dps"}
+    return _uses(release, "FrameworkAgreement") and not described and len(awarded_suppliers(release)) <= 1
+
+
+def _called_off_from(release: Release) -> Mechanism | None:
+    """Return the call-off that an award or a plan tells of: an award also as the reason for not calling for bids.
+
+    What an award by an open procedure uses is another kind of framework ("using the IAP framework"): none but those
+    within a framework may bid for a call-off.
+    """
+    pattern = {"AWARD": _WAS_CALLED_OFF, "PLANNING": _WILL_BE_CALLED_OFF}.get(release.stage)
+    found = _told(release, pattern) if pattern else None
+    if found is None and release.stage == "AWARD" and word(release.tenders, "procurementMethod") != "open":
+        found = _told(release, _USES_NAMED)
+    return None if found is None else "call_off_dps" if _IS_DPS.search(found) else "call_off_framework"
+
+
+def _set_up_by(release: Release) -> Mechanism | None:
+    """Return what a description says is being set up; of the Act's notices only plans have no field for it."""
+    asked = not release.notice_type or release.stage == "PLANNING"
+    found = _told(release, _SETS_UP) if asked else None
+    return None if found is None else "dps" if _IS_DPS.search(found) else "framework"
+
+
+def _told(release: Release, pattern: re.Pattern[str]) -> str | None:
+    return next((found[0] for told in _texts(release) if (found := pattern.search(told))), None)
+
+
+def _texts(release: Release) -> Iterator[str]:
+    """Yield the texts that name what the patterns look for; these are slow, and most texts name none."""
+    told = (found for key in _TEXTS for found in texts(release.tenders, key))
+    for each in (*told, *texts(release.json, "description")):
+        if any(name in each.lower() for name in _NAMES):
+            yield each
+
+
+def _named(release: Release) -> Mechanism | None:
+    """Return what a title names: a dynamic purchasing system or a framework, or a call-off from one."""
+    title = first_text(release.tenders, ("title",)) or text(release.json.get("title")) or ""
+    if any(_OF_ANOTHER.match(begins) for begins in (title, *texts(release.tenders, "description"))):
+        return None
+    called_off = bool(_CALL_OFF.search(title))
+    if _IS_DPS.search(title):
+        return "call_off_dps" if called_off else "dps"
+    if _IS_FRAMEWORK.search(title) if called_off else _NAMES_FRAMEWORK.search(title):
+        return "call_off_framework" if called_off else "framework"
+    return None

@@ -1,0 +1,232 @@
+"""A release as the rules of the mapper read it: what kind of notice it is, and so its stage and status."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from json import dumps
+from typing import TYPE_CHECKING, Any, Literal
+
+from tender_sync.mapping.json_access import first_text, identifier, objects, text, word, words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Stage = Literal["PLANNING", "TENDER", "AWARD"]
+Status = Literal["OPEN", "CLOSED", "AWARDED", "CANCELLED"]
+
+# The releaseTag code list of OCDS 1.1, in lower case. Later stages stand later: a release tagged planning and
+# tender (7 of 11,036 in 30 days) is a tender.
+_STAGE_OF_TAG: Mapping[str, Stage] = {
+    "planning": "PLANNING",
+    "planningupdate": "PLANNING",
+    "tender": "TENDER",
+    "tenderamendment": "TENDER",
+    "tenderupdate": "TENDER",
+    "tendercancellation": "TENDER",
+    "award": "AWARD",
+    "awardupdate": "AWARD",
+    "awardcancellation": "AWARD",
+    "contract": "AWARD",
+    "contractupdate": "AWARD",
+    "contractamendment": "AWARD",
+    "contracttermination": "AWARD",
+    "implementation": "AWARD",
+    "implementationupdate": "AWARD",
+}
+# These tags say how it ended, whatever tender.status says: a tenderCancellation was found with status
+# `complete`, `withdrawn`, `cancelled` and none.
+_STATUS_OF_TAG: Mapping[str, Status] = {
+    "tendercancellation": "CANCELLED",
+    "awardcancellation": "CANCELLED",
+    "contracttermination": "CLOSED",
+}
+# The tenderStatus code list. A word not listed, and no word at all, is not OPEN: updates leave the status
+# out.
+_STATUS_OF_TENDER: Mapping[str | None, Status] = {
+    "planning": "OPEN",
+    "planned": "OPEN",
+    "active": "OPEN",
+    "complete": "CLOSED",
+    "unsuccessful": "CLOSED",
+    "cancelled": "CANCELLED",
+    "withdrawn": "CANCELLED",
+}
+_FAILED = frozenset({"unsuccessful", "cancelled"})
+# Establishment, modification and end of a dynamic market (the Procurement Act's list of notices). They are
+# tagged award and contract, but list the market's members (up to 127 "awards" without a value): nothing was
+# bought.
+DYNAMIC_MARKETS = frozenset({"UK14", "UK15", "UK16"})
+_NOTICE_TYPE = re.compile(r"UK[0-9]{1,2}")
+_DOCUMENTS = (
+    *((section, "documents") for section in ("planning", "tender", "awards", "contracts")),
+    ("contracts", "implementation", "documents"),
+)
+
+
+class Release:
+    """A release, with what several rules ask of it looked up once. `json` is all of it.
+
+    Each part is a list, also of what OCDS has one of: publishers have put lists where one thing is due.
+    """
+
+    def __init__(self, json: Mapping[str, Any]) -> None:
+        self.json = json
+
+    @cached_property
+    def tenders(self) -> list[dict[str, Any]]:
+        """The tender."""
+        return objects(self.json, "tender")
+
+    @cached_property
+    def lots(self) -> list[dict[str, Any]]:
+        """The lots of the tender."""
+        return _each_once(objects(self.tenders, "lots"))
+
+    @cached_property
+    def awards(self) -> list[dict[str, Any]]:
+        """All awards, failed ones among them. Beside contracts each counts: these may go by their order (`values`)."""
+        awards = objects(self.json, "awards")
+        return awards if self.contracts else _each_once(awards)
+
+    @cached_property
+    def standing_awards(self) -> list[dict[str, Any]]:
+        """The awards that stand, those without a status included (376 of Procurement Act notices)."""
+        return _not_failed(self.awards)
+
+    @cached_property
+    def contract_awards(self) -> list[dict[str, Any]]:
+        """The awards that stand and award a contract: the members of a dynamic market were given none."""
+        return [] if self.notice_type in DYNAMIC_MARKETS else self.standing_awards
+
+    @cached_property
+    def contracts(self) -> list[dict[str, Any]]:
+        """All contracts, cancelled ones among them."""
+        return _each_once(objects(self.json, "contracts"))
+
+    @cached_property
+    def standing_contracts(self) -> list[dict[str, Any]]:
+        """The contracts that were not cancelled; a terminated one was still made."""
+        return _not_failed(self.contracts)
+
+    @cached_property
+    def parties(self) -> list[dict[str, Any]]:
+        """The organisations."""
+        return objects(self.json, "parties")
+
+    @cached_property
+    def documents(self) -> list[dict[str, Any]]:
+        """The documents of all parts; awards repeat them."""
+        return [document for path in _DOCUMENTS for document in objects(self.json, *path)]
+
+    @cached_property
+    def notice_documents(self) -> list[dict[str, Any]]:
+        """The documents that publish a notice (`documentType` ends in "Notice"), attachments left out."""
+        return [each for each in self.documents if (word(each, "documentType") or "").endswith("notice")]
+
+    @cached_property
+    def notice_type(self) -> str | None:
+        """The Procurement Act notice type (`UK4`); None for old-regime and Contracts Finder notices.
+
+        It stands on the document whose id is the release's own; without such a document the last one is taken.
+        """
+        typed = [
+            (identifier(document.get("id")) == identifier(self.json.get("id")), found.upper())
+            for document in self.notice_documents
+            if (found := text(document.get("noticeType"))) and _NOTICE_TYPE.fullmatch(found.upper())
+        ]
+        own = [found for is_own, found in typed if is_own]
+        return next(iter(own or [found for _, found in typed[-1:]]), None)
+
+    @cached_property
+    def regime(self) -> str | None:
+        """The scheme of the legal basis: `UKPGA` (Procurement Act 2023), `CELEX` (the older rules), None."""
+        found = first_text(self.tenders, ("legalBasis", "scheme"))
+        return found.upper() if found else None
+
+    @cached_property
+    def tags(self) -> set[str]:
+        """The release tags in lower case."""
+        return tags(self.json)
+
+    @cached_property
+    def stage(self) -> Stage:
+        """The stage: by its tags, or by what it holds where no tag is known.
+
+        A release that holds a standing award or contract is at the award stage even when tagged otherwise. Notices
+        of dynamic markets are at the tender stage, since nothing is awarded by them.
+        """
+        if self.notice_type in DYNAMIC_MARKETS:
+            return "TENDER"
+        stages = [_STAGE_OF_TAG[tag] for tag in self.tags if tag in _STAGE_OF_TAG]
+        if "AWARD" in stages or ((self.standing_awards or self.standing_contracts) and not self._ending):
+            return "AWARD"
+        if stages:
+            return "TENDER" if "TENDER" in stages else "PLANNING"
+        if objects(self.json, "planning") or self._tender_status in {"planning", "planned"}:
+            return "PLANNING"
+        return "TENDER"
+
+    @cached_property
+    def status(self) -> Status:
+        """The status, from its tags, tender.status and the outcome of its awards together.
+
+        A deadline that has passed does not close a tender here: the mapper has no clock.
+        """
+        if self._ending:
+            return self._ending
+        if self.notice_type in DYNAMIC_MARKETS:
+            return "CLOSED"
+        if self.stage == "AWARD":
+            return self._status_of_awards()
+        return _STATUS_OF_TENDER.get(self._tender_status, "CLOSED")
+
+    @property
+    def _tender_status(self) -> str | None:
+        return word(self.tenders, "status")
+
+    @property
+    def _ending(self) -> Status | None:
+        return next((status for tag, status in _STATUS_OF_TAG.items() if tag in self.tags), None)
+
+    def _status_of_awards(self) -> Status:
+        """Return AWARDED unless every award failed, or there is none and the tender ended otherwise.
+
+        The lots are not asked: 143 of 153 old-regime award notices call them cancelled beside active awards.
+        """
+        if self.standing_awards or self.standing_contracts:
+            return "AWARDED"
+        outcomes = {word(award, "status") for award in self.awards}
+        if not outcomes and self._tender_status not in {"unsuccessful", "cancelled", "withdrawn"}:
+            return "AWARDED"
+        cancelled = outcomes == {"cancelled"} or _STATUS_OF_TENDER.get(self._tender_status) == "CANCELLED"
+        return "CANCELLED" if cancelled else "CLOSED"
+
+
+def map_stage(release: Mapping[str, Any]) -> Stage:
+    """Return the stage of a release (`Release.stage`)."""
+    return Release(release).stage
+
+
+def map_status(release: Mapping[str, Any]) -> Status:
+    """Return the status of a release (`Release.status`)."""
+    return Release(release).status
+
+
+def tags(release: Mapping[str, Any]) -> set[str]:
+    """Return the release tags in lower case."""
+    return words(release, "tag")
+
+
+def _each_once(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Leave out what repeats an earlier part word for word, id included: its amount is not there twice."""
+    if not found[1:] or len({identifier(each.get("id")) for each in found}) == len(found):
+        return found
+    once: dict[str | int, dict[str, Any]] = {}
+    for place, each in enumerate(found):
+        once.setdefault(dumps(each, sort_keys=True) if identifier(each.get("id")) else place, each)
+    return list(once.values())
+
+
+def _not_failed(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [each for each in found if word(each, "status") not in _FAILED]

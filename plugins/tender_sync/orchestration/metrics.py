@@ -1,0 +1,42 @@
+"""What runs count, as Airflow's metrics: to StatsD or OpenTelemetry, whichever Airflow is set up for, or nowhere.
+
+The source is part of the name (`tender_sync.find_a_tender.pages`), because plain StatsD has no tags.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow.sdk.observability import stats
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+    from tender_sync.sources.base import Source
+
+# A page's count → the metric's last name.
+COUNTERS = {
+    "pages": "pages",
+    "windows": "windows",
+    "requests": "requests",
+    "bytes": "bytes",
+    "waitedSeconds": "waited_seconds",
+    "fetched": "releases",
+    "created": "created",
+    "updated": "updated",
+    "unchanged": "unchanged",
+    "rejected": "rejected",
+    "doubled": "doubled",
+}
+
+
+def count_page(source: Source, counts: Counter[str]) -> None:
+    """Add a committed page's counts to the counters."""
+    for name, metric in COUNTERS.items():
+        if counts[name] > 0:
+            stats.incr(f"tender_sync.{source.dag_id}.{metric}", counts[name])
+
+
+def gauge_age(source: Source, seconds: float) -> None:
+    """Set the gauge of how old a source's watermark is."""
+    stats.gauge(f"tender_sync.{source.dag_id}.watermark_age_seconds", seconds)

@@ -1,0 +1,26 @@
+"""Our errors as Airflow knows them; the sentence is all there is to say, so no traceback of causes follows it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+
+from tender_sync.errors import AlertOperator, FailRun, FixSetup, SkipRun
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def translate_errors() -> Iterator[None]:
+    """Turn an error of ours into Airflow's: skip the task, fail it for good, or fail it and let it be retried."""
+    try:
+        yield
+    except SkipRun as skipped:
+        raise AirflowSkipException(str(skipped)) from None
+    except (FixSetup, AlertOperator) as failure:
+        raise AirflowFailException(str(failure)) from None
+    except FailRun as failure:
+        raise AirflowException(str(failure)) from None

@@ -1,0 +1,103 @@
+"""What a source is: one frozen record of its API, its windows and its pace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+
+class Action(Enum):
+    """What to do about an answer that is not a page."""
+
+    RETRY = "ask again after a wait; when it keeps failing, read a smaller window next time"
+    READ_AGAIN = "the cursor is refused: begin the window again, in smaller pieces"
+    STOP = "stop the run; a person may have to look"
+
+
+@dataclass(frozen=True)
+class StatusRule:
+    """What one HTTP status asks for, and the least wait in seconds where the answer names none."""
+
+    action: Action
+    wait: float | None = None
+
+
+# 429, 503, 504: Find a Tender's documentation; the other 5xx are treated alike because nothing else helps there.
+COMMON_STATUSES: Mapping[int, StatusRule] = {
+    408: StatusRule(Action.RETRY),
+    425: StatusRule(Action.RETRY),
+    429: StatusRule(Action.RETRY, wait=120),
+    **{status: StatusRule(Action.RETRY) for status in range(500, 600)},
+}
+# How long a cursor lives is documented nowhere: a refused one means that its window begins again.
+_CURSOR_REFUSED: Mapping[int, StatusRule] = {s: StatusRule(Action.READ_AGAIN) for s in (400, 404, 410, 422)}
+
+# Notice numbers begin at 1 every year; they are kept as year * NUMBERS_A_YEAR + number.
+NUMBERS_A_YEAR = 10_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """One publisher's OCDS release feed, and how to walk it.
+
+    `clocks` are the time zones in which the API may read a time without zone; windows are said so wide that every
+    reading covers them. Spans and look-backs are durations. `burst` requests may start in any `burst * pace` seconds.
+    Windows are sized to hold `target_pages`. One longer than `max_unproven_span` is believed only if its notices'
+    numbers (`number`: groups number and year of a release id) leave no gaps; `max_span` is the longest ever asked for.
+    """
+
+    name: str
+    title: str
+    dag_id: str
+    http_conn_id: str
+    base_url: str
+    path: str
+    from_param: str
+    to_param: str
+    clocks: tuple[ZoneInfo, ...]
+    history_start: datetime
+    pace: float
+    burst: int
+    first_span: timedelta
+    max_unproven_span: timedelta
+    max_span: timedelta
+    target_pages: int
+    max_pages: int
+    look_back: timedelta
+    number: re.Pattern[str] | None = None
+    page_size: int = 100
+    # Two windows share this much, because whether an API's bounds are inclusive is documented nowhere.
+    overlap: timedelta = timedelta(seconds=1)
+    # Windows of an audit: of another size than the sync's, so that what hid in those shows here.
+    audit_span: timedelta = timedelta(hours=2)
+    # An hourly sync that has not got through for this long needs a person.
+    max_age: timedelta = timedelta(hours=3)
+    # The smallest unit both APIs can be asked for: their times have whole seconds.
+    min_span: timedelta = timedelta(seconds=1)
+    statuses: Mapping[int, StatusRule] = field(default_factory=lambda: COMMON_STATUSES)
+
+    def rule(self, status: int, *, with_cursor: bool) -> StatusRule:
+        """Say what to do about `status`, which differs for a request that carried a cursor."""
+        if with_cursor and status in _CURSOR_REFUSED:
+            return _CURSOR_REFUSED[status]
+        return self.statuses.get(status, StatusRule(Action.STOP))
+
+    def numbers(self, releases: Iterable[Any]) -> frozenset[int]:
+        """Return the notice numbers of `releases`, growing over the years; none where the source has none."""
+        if self.number is None:
+            return frozenset()
+        ids = (release.get("id") for release in releases if isinstance(release, dict))
+        found = (self.number.fullmatch(each) for each in ids if isinstance(each, str))
+        return frozenset(int(met["year"]) * NUMBERS_A_YEAR + int(met["number"]) for met in found if met)
+
+
+LONDON = ZoneInfo("Europe/London")
+UTC_ZONE = ZoneInfo("UTC")

@@ -1,0 +1,99 @@
+"""Rejected releases as they are kept in `rejectedReleases`, and read back to be tried again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+from tender_sync.api.decoding import BrokenPackage, NotAPackage, decode_package
+from tender_sync.errors import RejectedRelease
+from tender_sync.mapping.bson_limits import MAX_BYTES, storable
+from tender_sync.mapping.contract import LONGEST_ID
+from tender_sync.mapping.json_access import identifier
+
+_LEVELS_KEPT = 200
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A release (or, as bytes, a whole page) that could not become a contract, and why."""
+
+    raw: object
+    reason: str
+
+
+def kept(rejection: Rejection) -> dict[str, Any]:
+    """Return what is kept of a rejection, for good: under `raw`, or compressed where BSON cannot hold it."""
+    raw, body = rejection.raw, _bytes(rejection.raw)
+    try:
+        content = {"raw": storable(raw)} if not isinstance(raw, bytes) else _compressed(body)
+    except RejectedRelease:
+        content = _compressed(body)
+    # By what is kept: so it is read back when it is tried again, and must not be doubled when that is in vain.
+    body = _bytes(content["raw"]) if "raw" in content else body
+    return {
+        "noticeId": _notice_id(raw),
+        "reason": rejection.reason,
+        "contentHash": hashlib.sha256(body).hexdigest(),
+        **content,
+    }
+
+
+def releases_of(document: dict[str, Any]) -> list[Any]:
+    """Return the release of a document, or those of a page; none when it still cannot be decoded."""
+    if "raw" in document:
+        return [document["raw"]]
+    body = zlib.decompress(document["rawZlib"])
+    try:
+        releases: list[Any] = decode_package(body)["releases"]
+    except BrokenPackage:
+        return []
+    except NotAPackage:
+        return _one_release(body)
+    return releases
+
+
+def _one_release(body: bytes) -> list[Any]:
+    try:
+        return [json.loads(body)]
+    except ValueError:
+        return []
+
+
+def _notice_id(raw: object) -> str | None:
+    """Return the id a contract of this release would have, if it has one."""
+    try:
+        notice_id = identifier(storable(raw["id"]))  # type: ignore[index]  # said by the except
+    except (KeyError, TypeError, RejectedRelease):
+        return None
+    return notice_id if notice_id and len(notice_id) <= LONGEST_ID else None
+
+
+def _compressed(body: bytes) -> dict[str, Any]:
+    """Keep a body compressed, whole where a document can hold it; else its beginning, and what its length was."""
+    packed = zlib.compress(body)
+    if len(packed) <= MAX_BYTES:
+        return {"rawZlib": packed}
+    return {"rawZlib": zlib.compress(body[:MAX_BYTES]), "rawBytes": len(body)}
+
+
+def _bytes(raw: object) -> bytes:
+    if isinstance(raw, bytes):
+        return raw
+    try:
+        return json.dumps(raw, sort_keys=True, separators=(",", ":")).encode()
+    except RecursionError:
+        return json.dumps(_pruned(raw, _LEVELS_KEPT), sort_keys=True, separators=(",", ":")).encode()
+
+
+def _pruned(value: object, levels: int) -> object:
+    if not isinstance(value, dict | list):
+        return value
+    if levels == 0:
+        return f"cut here: nested more than {_LEVELS_KEPT} levels deep"
+    if isinstance(value, list):
+        return [_pruned(element, levels - 1) for element in value]
+    return {key: _pruned(element, levels - 1) for key, element in value.items()}

@@ -1,0 +1,65 @@
+"""What the page reads from MongoDB: every query walks an index, and returns a bounded number of documents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pymongo import DESCENDING
+
+from tender_sync.storage.contract_counts import MARK
+
+if TYPE_CHECKING:
+    from bson import ObjectId
+    from pymongo.database import Database
+
+    from tender_sync.sources.base import Source
+
+# A week of hourly runs.
+RUNS_SHOWN = 168
+ERRORS_SHOWN = 5
+REJECTED_SHOWN = 10
+# Counting goes no further than this.
+REJECTED_COUNTED = 1000
+BUYERS_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class SourceDocuments:
+    """The documents of one source, newest first where there are several; None where there is none yet."""
+
+    source: Source
+    job: dict[str, Any] | None
+    runs: list[dict[str, Any]]
+    months: list[dict[str, Any]]
+    rejected: list[dict[str, Any]]
+    rejected_count: int
+    audit: dict[str, Any] | None
+
+
+def source_documents(db: Database[dict[str, Any]], source: Source) -> SourceDocuments:
+    """Read what the page shows of `source`."""
+    mine = {"source": source.name}
+    errors = {"errorLog": {"$slice": -ERRORS_SHOWN}, "suspectWindows": {"$slice": -ERRORS_SHOWN}}
+    rejected = db["rejectedReleases"]
+    without_raw = {"raw": 0, "rawZlib": 0}
+    return SourceDocuments(
+        source,
+        job=db["syncJobs"].find_one(mine, errors),
+        runs=list(db["syncRuns"].find(mine).sort("startedAt", DESCENDING).limit(RUNS_SHOWN)),
+        months=list(db["syncStats"].find(mine | {"month": {"$ne": MARK}}).sort("month", DESCENDING)),
+        rejected=list(rejected.find(mine, without_raw).sort("createdAt", DESCENDING).limit(REJECTED_SHOWN)),
+        rejected_count=rejected.count_documents(mine, limit=REJECTED_COUNTED),
+        audit=db["syncAudits"].find_one(mine, sort=[("startedAt", DESCENDING)]),
+    )
+
+
+def busiest_buyers(db: Database[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Read the buyers with most contracts."""
+    fields = {"name": 1, "orgId": 1, "contractCount": 1}
+    return list(db["buyers"].find({}, fields).sort("contractCount", DESCENDING).limit(BUYERS_SHOWN))
+
+
+def rejected(db: Database[dict[str, Any]], key: ObjectId) -> dict[str, Any] | None:
+    """Read one rejected release whole."""
+    return db["rejectedReleases"].find_one({"_id": key})
