@@ -33,7 +33,7 @@ from tender_sync.storage.contract_counts import ContractCounts
 from tender_sync.storage.page_commit import MappedPage, Store
 from tender_sync.storage.schema import ensure_schema
 from tender_sync.storage.sync_jobs import SyncJobs
-from tender_sync.windows import Window
+from tender_sync.windows import OpenWindow
 from tools.mongod import free_port
 from tools.options import Options
 from tools.processes import Stopped, become_worker, end_descendants
@@ -207,7 +207,7 @@ def _token(port: int) -> str | None:
 def _commit(db: Database[dict[str, Any]]) -> None:
     source, clock = SOURCES["FIND_A_TENDER"], SystemClock()
     jobs = SyncJobs(db, source, clock, owner="timing", run_id="commits")
-    place = jobs.get_or_create_sync_job(source.history_start).place
+    position = jobs.get_or_create_sync_job(source.history_start).position
     store = Store(db, source, jobs, clock)
     counting: list[float] = []
     move = store._stats.move  # noqa: SLF001 - what is measured
@@ -216,12 +216,12 @@ def _commit(db: Database[dict[str, Any]]) -> None:
         counting.append(_timed(lambda: move(*arguments))[1] * 1000)
 
     store._stats.move = timed_move  # type: ignore[assignment, method-assign]  # noqa: SLF001 - the same
-    window = Window(datetime.now(UTC) - timedelta(hours=6), datetime.now(UTC))
+    window = OpenWindow(datetime.now(UTC) - timedelta(hours=6), datetime.now(UTC))
     pages = []
     for number in range(_PAGES):
         contracts = [map_ocds_to_contract(_release(number, n), source.name) for n in range(source.page_size)]
         page = MappedPage(
-            window=window, contracts=contracts, place=replace(place, window=window), counts=Counter(pages=1)
+            window=window, contracts=contracts, position=replace(position, window=window), counts=Counter(pages=1)
         )
         pages.append(_timed(partial(store.commit_page, page))[1] * 1000)
     jobs.end_run("done")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tender_sync.windows import Place
+    from tender_sync.windows import ReadPosition
 
 
 class TenderSyncError(Exception):
@@ -15,7 +15,7 @@ class TenderSyncError(Exception):
 
 
 class FailRun(TenderSyncError):
-    """End this run as failed; the job keeps its place, and a retry or the next hourly run may well succeed."""
+    """End this run as failed; the job keeps its position, and a retry or the next hourly run may well succeed."""
 
 
 class FixSetup(FailRun):
@@ -41,10 +41,10 @@ class ReadAgain(TenderSyncError):
     go on, when that is not the first half of the window.
     """
 
-    def __init__(self, message: str, body: bytes = b"", place: Place | None = None) -> None:
+    def __init__(self, message: str, body: bytes = b"", position: ReadPosition | None = None) -> None:
         super().__init__(message)
         self.body = body
-        self.place = place
+        self.position = position
 
 
 class AlertOperator(TenderSyncError):

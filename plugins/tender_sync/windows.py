@@ -1,8 +1,8 @@
 """Pure arithmetic of windows and cursors: the next request, and where a page leaves the source.
 
-A `Place` is where a source is. Windows go forward in time from the watermark to the run's ceiling; `after_page` moves
-through one, `halve_open_window` halves one that could not be believed. Times are aware UTC datetimes in whole seconds;
-only `spoken` knows that an API has another clock.
+Windows go forward in time from the watermark to the run's ceiling; `after_page` moves through one, `halve_open_window`
+halves one that could not be believed. Times are aware UTC datetimes in whole seconds; only `to_api_time` knows that an
+API has another clock.
 """
 
 from __future__ import annotations
@@ -29,14 +29,20 @@ _HIDDEN = "releases may be hidden"
 
 
 @dataclass(frozen=True)
-class Window:
-    """A time range asked of the API, complete only when a believable end was seen.
+class TimeRange:
+    """From `start` to `end`."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True)
+class OpenWindow(TimeRange):
+    """A time range being read from an API. It is complete only when a believable end was seen.
 
     `pages` counts those read so far, `held` the notice numbers on them that are new, `top` is the highest of these.
     """
 
-    start: datetime
-    end: datetime
     pages: int = 0
     held: int = 0
     top: int | None = None
@@ -56,7 +62,7 @@ class Doubt:
 
 
 @dataclass(frozen=True)
-class Place:
+class ReadPosition:
     """Where a source is.
 
     `watermark`: all up to here is committed. `window` and `cursor`: the open window and how to go on inside it (null:
@@ -67,7 +73,7 @@ class Place:
 
     watermark: datetime
     span: timedelta
-    window: Window | None = None
+    window: OpenWindow | None = None
     cursor: str | None = None
     reached: datetime | None = None
     number: int | None = None
@@ -88,23 +94,23 @@ class PageEnd:
     numbers: frozenset[int] = frozenset()
 
 
-def open_window(source: Source, place: Place, ceiling: datetime, *, look_back: bool) -> Place | None:
+def open_window(source: Source, position: ReadPosition, ceiling: datetime, *, look_back: bool) -> ReadPosition | None:
     """Open the next window up to `ceiling`, or return None when there is nothing left to read."""
-    if place.reached is not None:
-        known, start = place.reached, place.reached - source.overlap
+    if position.reached is not None:
+        known, start = position.reached, position.reached - source.overlap
     elif look_back:
-        known = start = place.watermark - source.look_back
+        known = start = position.watermark - source.look_back
     else:
-        known, start = place.watermark, place.watermark - source.overlap
-    end = min(known + place.span, ceiling)
-    if place.doubt and known < place.doubt.end < end:
-        end = place.doubt.end
+        known, start = position.watermark, position.watermark - source.overlap
+    end = min(known + position.span, ceiling)
+    if position.doubt and known < position.doubt.end < end:
+        end = position.doubt.end
     if known >= end:
         return None
-    return replace(place, window=Window(start, end), cursor=None)
+    return replace(position, window=OpenWindow(start, end), cursor=None)
 
 
-def first_query(source: Source, window: Window) -> str:
+def first_query(source: Source, window: TimeRange) -> str:
     """Build the query string of a window's first page, in the API's own clock and so wide that nothing is left out."""
     bounds = {
         source.from_param: to_api_time(window.start, source.clocks, widen=min),
@@ -135,7 +141,9 @@ def _unclear(local: datetime, clock: ZoneInfo) -> bool:
     return earlier != later
 
 
-def after_page(source: Source, place: Place, page: PageEnd, seen: Collection[str], ceiling: datetime) -> Place:
+def after_page(
+    source: Source, position: ReadPosition, page: PageEnd, seen: Collection[str], ceiling: datetime
+) -> ReadPosition:
     """Say where a page leaves the source: further inside its window, or past its end.
 
     `seen` are the cursors already followed in this window. The watermark moves only when the window closes, and never
@@ -143,34 +151,34 @@ def after_page(source: Source, place: Place, page: PageEnd, seen: Collection[str
 
     :raises ReadAgain: the page cannot be believed; its window must be read again in smaller pieces
     """
-    window = opened(place)
+    window = opened(position)
     if doubt := page.doubt or _doubt(source, window, page, seen):
         raise ReadAgain(doubt)
     end = min(window.end, ceiling) if window.pages == 0 else window.end
-    fresh = {number for number in page.numbers if place.number is None or number > place.number}
-    read = Window(
+    fresh = {number for number in page.numbers if position.number is None or number > position.number}
+    read = OpenWindow(
         window.start,
         end,
         pages=window.pages + 1,
         held=window.held + len(fresh),
         top=max(page.numbers | ({window.top} if window.top else set()), default=None),
     )
-    further = replace(place, window=read, cursor=page.next_cursor)
+    further = replace(position, window=read, cursor=page.next_cursor)
     if page.next_cursor is not None:
         return further
-    if doubt := _unproven(source, read, place.number):
+    if doubt := _unproven(source, read, position.number):
         again = replace(
-            place,
+            position,
             span=source.max_unproven_span,
-            window=Window(window.start, window.start + source.max_unproven_span),
+            window=OpenWindow(window.start, window.start + source.max_unproven_span),
             cursor=None,
-            doubt=Doubt(read.end, read.held, place.span) if read.held else None,
+            doubt=Doubt(read.end, read.held, position.span) if read.held else None,
         )
-        raise ReadAgain(doubt, place=again)
+        raise ReadAgain(doubt, position=again)
     return close(source, further)
 
 
-def _doubt(source: Source, window: Window, page: PageEnd, seen: Collection[str]) -> str | None:
+def _doubt(source: Source, window: OpenWindow, page: PageEnd, seen: Collection[str]) -> str | None:
     if page.next_cursor is None:
         if page.size >= _full(source, window):
             return f"a full page of {page.size} has no next link: the walk may have been cut short"
@@ -184,7 +192,7 @@ def _doubt(source: Source, window: Window, page: PageEnd, seen: Collection[str])
     return None
 
 
-def _full(source: Source, window: Window) -> int:
+def _full(source: Source, window: TimeRange) -> int:
     """Return how many releases a full page has: of the smallest windows, one less.
 
     A last page that only happens to be full thus ends in another, of one release, where halving can part it no more.
@@ -192,7 +200,7 @@ def _full(source: Source, window: Window) -> int:
     return source.page_size if _halved(source, window) else source.page_size - 1
 
 
-def _unproven(source: Source, window: Window, number: int | None) -> str | None:
+def _unproven(source: Source, window: OpenWindow, number: int | None) -> str | None:
     """Say why a window longer than is believed without proof is not shown to be whole by its notice numbers.
 
     `number` is the one the window before ended with: from there on, all but a few must be there.
@@ -210,57 +218,57 @@ def _unproven(source: Source, window: Window, number: int | None) -> str | None:
     return None
 
 
-def close(source: Source, place: Place) -> Place:
+def close(source: Source, position: ReadPosition) -> ReadPosition:
     """Close the open window: the watermark moves to its end, and what it held decides the size of the next.
 
     At the end of a doubt: if the short windows found no more than the long one had, that one was whole after all.
     """
-    window = opened(place)
-    span, doubt, lossy = _next_span(source, place), place.doubt, place.lossy
+    window = opened(position)
+    span, doubt, lossy = _next_span(source, position), position.doubt, position.lossy
     if doubt is not None:
         doubt = replace(doubt, found=doubt.found + window.held)
         if window.end >= doubt.end:
             lossy = lossy or doubt.found > doubt.held
             span, doubt = (span if lossy else doubt.span), None
-    return Place(
-        watermark=max(place.watermark, window.end),
+    return ReadPosition(
+        watermark=max(position.watermark, window.end),
         span=span,
         reached=window.end,
-        number=window.top or place.number,
+        number=window.top or position.number,
         doubt=doubt,
         lossy=lossy,
     )
 
 
-def _next_span(source: Source, place: Place) -> timedelta:
+def _next_span(source: Source, position: ReadPosition) -> timedelta:
     """Aim at windows of `target_pages`: fast up to what is believed without proof, in smaller steps beyond."""
-    window, span = opened(place), place.span
+    window, span = opened(position), position.span
     if window.pages > source.target_pages:
         return _seconds(max(span * source.target_pages / window.pages, span / 2))
     if span < source.max_unproven_span and window.pages * 4 <= source.target_pages:
         return min(span * 2, source.max_unproven_span)
-    provable = window.top is not None and place.doubt is None and not place.lossy
+    provable = window.top is not None and position.doubt is None and not position.lossy
     return min(_seconds(span * STEP_OF_GROWTH), source.max_span if provable else source.max_unproven_span)
 
 
-def halve_open_window(source: Source, place: Place) -> Place | None:
+def halve_open_window(source: Source, position: ReadPosition) -> ReadPosition | None:
     """Halve the open window, to be read from its first page; None when it is as small as the API can be asked.
 
     A window of a size that needs proof is cut down to one that needs none.
     """
-    half = _halved(source, opened(place))
+    half = _halved(source, opened(position))
     if half is None:
         return None
-    return replace(place, span=max(half.end - half.start, source.min_span), window=half, cursor=None)
+    return replace(position, span=max(half.end - half.start, source.min_span), window=half, cursor=None)
 
 
-def from_its_start(place: Place) -> Place:
+def from_its_start(position: ReadPosition) -> ReadPosition:
     """Go back to the first page of the open window; what its pages held so far is counted anew."""
-    window = opened(place)
-    return replace(place, window=Window(window.start, window.end), cursor=None)
+    window = opened(position)
+    return replace(position, window=OpenWindow(window.start, window.end), cursor=None)
 
 
-def _halved(source: Source, window: Window) -> Window | None:
+def _halved(source: Source, window: TimeRange) -> OpenWindow | None:
     """Return the first half of a window; None for one so small that its half would be asked for hardly less.
 
     That is a second or two; where clocks leave an hour open, as Contracts Finder's do all summer, an hour: halved down
@@ -271,16 +279,16 @@ def _halved(source: Source, window: Window) -> Window | None:
     widened = _local(window.start, source.clocks, max) - _local(window.start, source.clocks, min)
     if half <= source.overlap or span <= widened:
         return None
-    return Window(window.start, window.start + min(half, source.max_unproven_span))
+    return OpenWindow(window.start, window.start + min(half, source.max_unproven_span))
 
 
 def _seconds(span: timedelta) -> timedelta:
     return timedelta(seconds=math.ceil(span.total_seconds()))
 
 
-def opened(place: Place) -> Window:
+def opened(position: ReadPosition) -> OpenWindow:
     """Return the open window of a place that has one."""
-    if place.window is None:
-        msg = f"no window is open at {place.watermark}: open one with open_window first"
+    if position.window is None:
+        msg = f"no window is open at {position.watermark}: open one with open_window first"
         raise ValueError(msg)
-    return place.window
+    return position.window

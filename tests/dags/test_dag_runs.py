@@ -15,7 +15,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from tender_sync.errors import AlertOperator, FailRun, FinishEarly
 from tender_sync.pipeline.engine import _Walk
 from tender_sync.pipeline.modes import audit_source
-from tender_sync.windows import Window
+from tender_sync.windows import TimeRange
 from tests.conftest import ROOT
 from tests.integration.oracle import problems
 
@@ -123,7 +123,7 @@ def test_budget_from_the_trigger_form_ends_a_run_in_order(run_dag, world):
 def test_replay_from_the_trigger_form_repairs_a_range_and_returns_its_record(run_dag, world):
     run_dag()
     before = world.place
-    lost = len(world.lose(Window(world.start, world.start + timedelta(days=1))))
+    lost = len(world.lose(TimeRange(world.start, world.start + timedelta(days=1))))
     ended = run_dag(mode="replay", **window_of(world.start, days=1))
     assert ended.state == "success"
     assert ended.tasks == dict.fromkeys(ALL, "skipped") | {"sync": "success"}
@@ -164,7 +164,7 @@ def test_backfill_start_is_taken_at_the_first_run_and_refused_later(run_dag, wor
 def test_run_of_an_airflow_backfill_replays_its_hour(world, dag):
     world.run()
     noon = world.start.replace(hour=12) + timedelta(days=1)
-    lost = len(world.lose(Window(noon - timedelta(hours=1), noon)))
+    lost = len(world.lose(TimeRange(noon - timedelta(hours=1), noon)))
     record = execute(dag, SimpleNamespace(run_type="backfill", logical_date=noon))
     assert record["range"] == {"from": (noon - timedelta(hours=1)).isoformat(), "to": noon.isoformat()}
     assert record["created"] == lost
@@ -231,7 +231,7 @@ def test_contracts_of_a_run_whose_event_airflow_may_not_have_got_are_told_by_the
 def test_contracts_that_an_audit_brought_in_are_told_by_the_next_run(run_dag, world):
     run_dag()
     world.pass_time(minutes=10)
-    lost = len(world.lose(Window(world.start, world.start + timedelta(days=1))))
+    lost = len(world.lose(TimeRange(world.start, world.start + timedelta(days=1))))
     with pytest.raises(AlertOperator):
         audit_source(
             world.source,

@@ -13,7 +13,7 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 
 from tender_sync.orchestration.watch_dags import freshness_dag
-from tender_sync.windows import Window
+from tender_sync.windows import TimeRange
 from tests.conftest import ROOT
 from tests.integration.oracle import problems
 
@@ -119,7 +119,7 @@ def mailbox():
 
 def test_audit_repairs_then_fails_and_notifies_and_is_green_when_repeated(run, told, world):
     world.run()
-    lost = world.lose(Window(world.start, world.start + timedelta(days=1)))
+    lost = world.lose(TimeRange(world.start, world.start + timedelta(days=1)))
     task = f"audit_{world.source.dag_id}"
     state, tasks = run("completeness_audit", source=world.source.name)
     assert (state, tasks[task]) == ("failed", "failed")

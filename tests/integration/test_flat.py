@@ -9,7 +9,7 @@ from tender_sync.mapping.contract import map_ocds_to_contract
 from tender_sync.storage.page_commit import MappedPage, Store
 from tender_sync.storage.schema import ensure_schema
 from tender_sync.storage.sync_jobs import SyncJobs
-from tender_sync.windows import Window
+from tender_sync.windows import TimeRange
 from tests.integration.world import NOW, START, release
 from tests.simulated import SimulatedClock
 
@@ -27,7 +27,7 @@ def test_a_page_examines_no_more_keys_where_more_is_stored(source, db):
     ensure_schema(db)
     clock = SimulatedClock(NOW)
     jobs = SyncJobs(db, source, clock, owner="owner")
-    place = jobs.get_or_create_sync_job(START).place
+    position = jobs.get_or_create_sync_job(START).position
     *stored, fresh = (names(source, STORED + PAGE)[first : first + PAGE] for first in range(0, STORED + PAGE, PAGE))
     made = {
         each: map_ocds_to_contract(release(each, date=NOW), source.name) for page in (*stored, fresh) for each in page
@@ -35,7 +35,7 @@ def test_a_page_examines_no_more_keys_where_more_is_stored(source, db):
     db.contracts.insert_many(
         [made[each] | {"isLatest": True, "supersededBy": None} for page in stored for each in page]
     )
-    page = MappedPage(window=Window(START, NOW), contracts=[made[each] for each in fresh], place=place)
+    page = MappedPage(window=TimeRange(START, NOW), contracts=[made[each] for each in fresh], position=position)
     with profiled(db):
         Store(db, source, jobs, clock).commit_page(page)
     examined = keys_examined(db, "contracts|buyers")

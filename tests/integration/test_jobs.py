@@ -107,7 +107,7 @@ def test_every_way_to_write_needs_the_lease(world):
     for write in (
         jobs.renew,
         jobs.mark_sync_complete,
-        lambda: jobs.mark_sync_error("x", place=job.place, stuck=True),
+        lambda: jobs.mark_sync_error("x", position=job.position, stuck=True),
         lambda: jobs.reset(world.start),
     ):
         with pytest.raises(SkipRun, match="dag/run/sync"):
@@ -119,7 +119,7 @@ def test_end_of_a_zombie_does_not_give_the_others_lease_back(world):
     zombie, _, job = hold(world, "dag/run/sync")
     hold(world, "dag/run/sync")
     before = world.job
-    record = zombie.end_run("done", place=replace(job.place, cursor="gone"), counts={"requests": 1})
+    record = zombie.end_run("done", position=replace(job.position, cursor="gone"), counts={"requests": 1})
     assert world.job == before
     assert "requests" not in record, "job and record get them together or not at all"
 
@@ -226,7 +226,7 @@ def test_first_version_job_that_never_ran_begins_at_its_beginning(world, missing
     world.db.syncJobs.insert_one(legacy)
     job = world.holder()[0].get_or_create_sync_job(world.start)
     expected = world.source.history_start if missing == "backfillStartDate" else world.start
-    assert job.backfill_start == job.place.watermark == expected
+    assert job.backfill_start == job.position.watermark == expected
 
 
 def test_state_has_a_constant_size(world):
@@ -235,7 +235,7 @@ def test_state_has_a_constant_size(world):
     sizes = []
     for count in (130, 130):
         for number in range(count):
-            jobs.mark_sync_error(f"failure {number:03d} " + "x" * 3000, place=job.place, stuck=False)
+            jobs.mark_sync_error(f"failure {number:03d} " + "x" * 3000, position=job.position, stuck=False)
         sizes.append(len(bson.encode(world.job)))
     assert len(world.job["errorLog"]) == 100
     assert world.job["errorLog"][-1].split(": ")[1].startswith("failure 129")

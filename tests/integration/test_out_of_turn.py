@@ -12,7 +12,7 @@ from bson import ObjectId
 
 from tender_sync.errors import FailRun, FixSetup, RejectedRelease
 from tender_sync.storage.sync_jobs import SyncJobs
-from tender_sync.windows import Window
+from tender_sync.windows import TimeRange
 from tests.integration.oracle import problems
 from tests.integration.world import DAY, START, dump, release
 
@@ -78,7 +78,7 @@ def test_release_that_stays_rejected_is_kept_once_and_counted_each_time(run, at_
 )
 def test_budgets_end_the_trying_again_between_two_batches_and_the_next_run_does_the_rest(run, at_work, budget, outcome):
     run()
-    lost = at_work.lose(Window(START, START + timedelta(days=3)))
+    lost = at_work.lose(TimeRange(START, START + timedelta(days=3)))
     assert len(lost) > 20
     releases = at_work.catalogue.existing(at_work.source.name)
     window = {"from": START, "to": START}

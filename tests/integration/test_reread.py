@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from tender_sync.errors import FailRun, ReadAgain, SkipRun
-from tender_sync.windows import Window
+from tender_sync.windows import TimeRange
 from tests.integration.oracle import problems
 from tests.integration.world import DAY, START, dump
 
@@ -41,7 +41,7 @@ def test_replay_of_what_is_all_there_changes_nothing(world):
 def test_replay_in_the_middle_of_a_backfill_leaves_its_open_window(world):
     world.run_into_a_window()
     before = where(world)
-    ahead = Window(world.clock.now() - timedelta(days=1), world.clock.now())
+    ahead = TimeRange(world.clock.now() - timedelta(days=1), world.clock.now())
     assert world.replay(ahead)["created"] > 0
     assert where(world) == before
     assert world.run_until_done(max_items=20)
@@ -86,13 +86,13 @@ def test_replay_that_fails_says_so_and_moves_nothing(world):
 def test_replay_out_of_budget_says_how_far_it_came(world, caplog):
     world.run()
     world.lose(DAY)
-    whole = Window(START, world.clock.now())
+    whole = TimeRange(START, world.clock.now())
     record = world.replay(whole, max_items=1)
     assert record["outcome"] == "item budget spent"
     assert START <= record["reached"] < whole.end
     assert f"window_from {record['reached']:%Y-%m-%dT%H:%M:%SZ}" in caplog.text
     while record["outcome"] != "done":
-        record = world.replay(Window(record["reached"], whole.end), max_items=40)
+        record = world.replay(TimeRange(record["reached"], whole.end), max_items=40)
     assert problems(world) == []
 
 
@@ -146,7 +146,7 @@ def test_replay_reads_lying_walks_to_their_end(world, fault):
     world.run()
     world.lose(DAY)
     rule = world.server.faults.add(fault)
-    assert world.replay(Window(START, world.clock.now()))["outcome"] == "done"
+    assert world.replay(TimeRange(START, world.clock.now()))["outcome"] == "done"
     assert rule.hits > 0
     assert problems(world) == []
 
@@ -160,7 +160,7 @@ def test_replay_sets_every_hopeless_window_aside_and_goes_on(world):
 
     # In summer the smallest window of a source with two clocks is an hour.
     several = timedelta(hours=3) if len(world.source.clocks) > 1 else timedelta(seconds=5)
-    narrow = Window(DAY.start, DAY.start + several)
+    narrow = TimeRange(DAY.start, DAY.start + several)
     assert world.replay(narrow, on_fetch=broken)["outcome"] == "done"
     assert len(world.job["suspectWindows"]) > 1
 
@@ -171,7 +171,7 @@ def test_dry_run_tells_what_a_replay_then_does_and_writes_nothing(world):
     changed, remapped = (each["noticeId"] for each in world.db.contracts.find({"publishedDate": {"$gte": DAY.end}})[:2])
     world.db.contracts.update_one({"noticeId": changed}, {"$set": {"releaseHash": "an older one"}})
     world.db.contracts.update_one({"noticeId": remapped}, {"$set": {"mapperVersion": 0}})
-    window = Window(DAY.start, world.clock.now())
+    window = TimeRange(DAY.start, world.clock.now())
     before = dump(world.db)
     told = world.dry_run(window)
     assert dump(world.db) == before

@@ -18,7 +18,7 @@ from tender_sync.sources import CONTRACTS_FINDER, FIND_A_TENDER
 from tender_sync.storage.buyers import Buyers
 from tender_sync.storage.page_commit import Suspect
 from tender_sync.storage.rejected import Rejection
-from tender_sync.windows import Window
+from tender_sync.windows import TimeRange
 from tests.integration.world import DURHAM, LEEDS, dump, release
 from tests.integration.writer import HOUR, PUBLISHED, Writer, aggregations
 
@@ -200,7 +200,7 @@ def test_sources_keep_their_rejected_releases_apart(world_db):
 
 def test_suspect_windows_are_as_many_and_as_long_as_the_job_can_bear(writer, world_db):
     for number in range(22):
-        writer.commit(suspect=Suspect(Window(PUBLISHED, PUBLISHED + HOUR), f"{number} " + "x" * 3000))
+        writer.commit(suspect=Suspect(TimeRange(PUBLISHED, PUBLISHED + HOUR), f"{number} " + "x" * 3000))
     kept = [each["reason"] for each in world_db.syncJobs.find_one()["suspectWindows"]]
     assert (len(kept), kept[0][:4], kept[-1]) == (20, "2 xx", "21 " + "x" * 497)
 
@@ -361,7 +361,7 @@ def cut_after(allowed: int, patched: pytest.MonkeyPatch) -> list[str]:
 def test_page_that_fails_at_any_step_leaves_everything_as_it_was(writer, world_db, monkeypatch):
     """A page that does all there is to do, cut off after each of its calls in turn."""
     writer.commit(release("1", date=PUBLISHED), release("2", date=PUBLISHED))
-    window = Window(PUBLISHED, PUBLISHED + HOUR)
+    window = TimeRange(PUBLISHED, PUBLISHED + HOUR)
     page = [
         release("1", date=PUBLISHED + HOUR, buyer=DURHAM),
         release("2", date=PUBLISHED),

@@ -16,7 +16,7 @@ from tender_sync.storage.buyers import Buyers
 from tender_sync.storage.contract_counts import ContractCounts
 from tender_sync.storage.page_commit import MappedPage, Suspect
 from tender_sync.storage.rejected import Rejection
-from tender_sync.windows import Window
+from tender_sync.windows import TimeRange
 from tests.integration.world import release
 from tests.integration.writer import HOUR, PUBLISHED, Writer
 from tools.oracle import wrong_buyers
@@ -68,7 +68,7 @@ def notice(notice_id: str, buyer_id: str, hour: int = 0, name: str = "Durham Cou
 
 def test_page_reads_and_writes_in_its_transaction(writer, world_db, sent):
     """But for the ids of a name: no transaction may ask for them as `Buyers` does."""
-    window = Window(PUBLISHED, PUBLISHED + HOUR)
+    window = TimeRange(PUBLISHED, PUBLISHED + HOUR)
     writer.commit(notice("1", "GB-FTS-1"), notice("2", "GB-FTS-2"), suspect=Suspect(window, "no end"))
     writer.commit(notice("3", "GB-PPON-1"), rejections=[Rejection({"id": "4"}, "it is odd")])
     world_db.buyers.update_many({}, {"$set": {"contractCount": "three"}})

@@ -21,7 +21,7 @@ from tender_sync.storage.contract_counts import ContractCounts
 from tender_sync.storage.page_commit import Store
 from tender_sync.storage.request_slots import RequestSlots
 from tender_sync.storage.sync_jobs import SyncJobs
-from tender_sync.windows import Window
+from tender_sync.windows import TimeRange
 from tools.ocds_server import Catalogue, OcdsServer, Publication, ServerClock, generate
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 # Two working days and a half, in summer time: London is an hour from UTC.
 START = datetime(2026, 6, 3, tzinfo=UTC)
 NOW = datetime(2026, 6, 5, 15, tzinfo=UTC)
-DAY = Window(START + timedelta(days=1), START + timedelta(days=2))
+DAY = TimeRange(START + timedelta(days=1), START + timedelta(days=2))
 # The same in winter, when London's time is UTC.
 WINTER = datetime(2026, 1, 9, 15, tzinfo=UTC)
 # So many notices a day, on average, that windows hold several pages, and so few that all tests read them in no time.
@@ -116,7 +116,7 @@ class World:
 
     def replay(
         self,
-        window: Window,
+        window: TimeRange,
         *,
         max_items: int | None = None,
         on_fetch: Callable[[], None] | None = None,
@@ -128,7 +128,7 @@ class World:
         run = self._assembled(jobs, store, budget, on_fetch)
         return replay(run, RunRequest(Mode.REPLAY, time_budget, max_items=max_items, window=window))
 
-    def dry_run(self, window: Window) -> dict[str, Any]:
+    def dry_run(self, window: TimeRange) -> dict[str, Any]:
         """Read a window and only say what it would change."""
         budget = RunBudget(
             self.clock, datetime.max.replace(tzinfo=UTC), renew=lambda: None, stop_requested=lambda: False
@@ -157,7 +157,7 @@ class World:
         hook.get_conn()
         feed = PageClient(self.source, hook, pace, self.clock)
 
-        def fetch_page(cursor: str | None, window: Window) -> FetchPageResult:
+        def fetch_page(cursor: str | None, window: TimeRange) -> FetchPageResult:
             if on_fetch:
                 on_fetch()
             return feed.fetch_page(cursor, window)
@@ -202,7 +202,7 @@ class World:
     def contract(self, notice_id: str) -> dict[str, Any]:
         return self.db.contracts.find_one({"source": self.source.name, "noticeId": notice_id}) or {}
 
-    def lose(self, window: Window) -> list[str]:
+    def lose(self, window: TimeRange) -> list[str]:
         """Take out every contract published in `window`, as if it had never come; return the notice ids."""
         dated = {"source": self.source.name, "publishedDate": {"$gte": window.start, "$lt": window.end}}
         lost = [contract["noticeId"] for contract in self.db.contracts.find(dated)]

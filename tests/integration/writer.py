@@ -12,7 +12,7 @@ from pymongo.collection import Collection
 from tender_sync.mapping.contract import map_ocds_to_contract
 from tender_sync.storage.page_commit import MappedPage, Store, Suspect
 from tender_sync.storage.sync_jobs import SyncJobs
-from tender_sync.windows import Window
+from tender_sync.windows import OpenWindow
 from tests.simulated import SimulatedClock
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Writer:
         self.source = source
         self.jobs = SyncJobs(db, source, self.clock, owner="dag/run/sync", run_id="run")
         self.store = Store(db, source, self.jobs, self.clock)
-        self.place = self.jobs.get_or_create_sync_job(PUBLISHED).place
+        self.position = self.jobs.get_or_create_sync_job(PUBLISHED).position
 
     def commit(self, *releases: dict[str, Any], rejections: Any = (), suspect: Suspect | None = None) -> Counter[str]:
         contracts = [map_ocds_to_contract(each, self.source.name) for each in releases]
@@ -41,13 +41,13 @@ class Writer:
     def commit_contracts(
         self, contracts: list[Any], *, rejections: Any = (), suspect: Suspect | None = None
     ) -> Counter[str]:
-        window = Window(PUBLISHED, PUBLISHED + HOUR)
-        place = replace(self.place, window=window, cursor="next")
+        window = OpenWindow(PUBLISHED, PUBLISHED + HOUR)
+        position = replace(self.position, window=window, cursor="next")
         page = MappedPage(
             window=window,
             contracts=contracts,
             rejections=list(rejections),
-            place=place,
+            position=position,
             counts=Counter(pages=1),
             suspect=suspect,
         )

@@ -18,9 +18,10 @@ from tender_sync.sources import CONTRACTS_FINDER, FIND_A_TENDER, SOURCES
 from tender_sync.sources.base import LONDON, UTC_ZONE
 from tender_sync.windows import (
     Doubt,
+    OpenWindow,
     PageEnd,
-    Place,
-    Window,
+    ReadPosition,
+    TimeRange,
     after_page,
     close,
     first_query,
@@ -43,20 +44,20 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def place(source, *, span: timedelta | None = None, **fields) -> Place:
-    return Place(watermark=START, span=span or source.first_span, **fields)
+def position(source, *, span: timedelta | None = None, **fields) -> ReadPosition:
+    return ReadPosition(watermark=START, span=span or source.first_span, **fields)
 
 
-def walk(source, place: Place, ceiling: datetime, *, look_back: bool = False) -> list[Window]:
+def walk(source, position: ReadPosition, ceiling: datetime, *, look_back: bool = False) -> list[TimeRange]:
     """Read every window up to the ceiling, each ending well on its first page."""
     windows = []
-    while opened := open_window(source, place, ceiling, look_back=look_back):
+    while opened := open_window(source, position, ceiling, look_back=look_back):
         windows.append(opened.window)
-        place = after_page(source, opened, numbered(source, opened.window), (), ceiling)
+        position = after_page(source, opened, numbered(source, opened.window), (), ceiling)
     return windows
 
 
-def numbered(source, window: Window, *, without: Callable[[int], bool] = lambda _number: False) -> PageEnd:
+def numbered(source, window: TimeRange, *, without: Callable[[int], bool] = lambda _number: False) -> PageEnd:
     """One short page of a window of a history that has a notice every half hour, where the source has numbers."""
     if source.number is None:
         return LAST
@@ -71,7 +72,7 @@ def numbered(source, window: Window, *, without: Callable[[int], bool] = lambda 
 @both_sources
 def test_windows_cover_everything_from_the_watermark_to_the_ceiling(source):
     ceiling = START + timedelta(days=40, seconds=17)
-    windows = walk(source, place(source), ceiling)
+    windows = walk(source, position(source), ceiling)
     assert windows[0].start <= START
     assert windows[-1].end == ceiling
     for earlier, later in pairwise(windows):
@@ -81,7 +82,7 @@ def test_windows_cover_everything_from_the_watermark_to_the_ceiling(source):
 @both_sources
 def test_a_sync_looks_back_once_and_not_before_each_window(source):
     ceiling = START + 3 * source.max_span
-    windows = walk(source, place(source), ceiling, look_back=True)
+    windows = walk(source, position(source), ceiling, look_back=True)
     assert windows[0].start == START - source.look_back
     assert all(later.start == earlier.end - source.overlap for earlier, later in pairwise(windows))
 
@@ -93,7 +94,7 @@ def test_the_look_back_is_longer_than_the_hour_between_two_readings_of_a_clock(s
 
 @both_sources
 def test_nothing_is_opened_at_the_ceiling(source):
-    assert open_window(source, place(source), START, look_back=False) is None
+    assert open_window(source, position(source), START, look_back=False) is None
 
 
 # --- where a page leads
@@ -101,14 +102,14 @@ def test_nothing_is_opened_at_the_ceiling(source):
 
 @both_sources
 def test_a_next_link_leads_on_inside_the_window(source):
-    opened = open_window(source, place(source), START + HOUR, look_back=False)
+    opened = open_window(source, position(source), START + HOUR, look_back=False)
     on = after_page(source, opened, FULL, (), START + HOUR)
     assert (on.cursor, on.window.pages, on.watermark) == ("n=1", 1, START)
 
 
 @both_sources
 def test_a_short_last_page_closes_the_window_and_moves_the_watermark(source):
-    opened = open_window(source, place(source), START + HOUR, look_back=False)
+    opened = open_window(source, position(source), START + HOUR, look_back=False)
     closed = after_page(source, opened, LAST, (), START + HOUR)
     assert (closed.window, closed.cursor, closed.watermark) == (None, None, START + HOUR)
 
@@ -126,27 +127,27 @@ def test_a_short_last_page_closes_the_window_and_moves_the_watermark(source):
     ],
 )
 def test_an_unbelievable_page_is_read_again(source, page, seen, said):
-    opened = open_window(source, place(source), START + HOUR, look_back=False)
+    opened = open_window(source, position(source), START + HOUR, look_back=False)
     with pytest.raises(ReadAgain, match=said):
         after_page(source, opened, page, seen, START + HOUR)
 
 
 @both_sources
 def test_a_window_deeper_than_the_limit_is_read_again(source):
-    deep = place(source, window=Window(START, START + HOUR, pages=source.max_pages - 1), cursor="n=9")
+    deep = position(source, window=OpenWindow(START, START + HOUR, pages=source.max_pages - 1), cursor="n=9")
     with pytest.raises(ReadAgain, match="deeper"):
         after_page(source, deep, FULL, (), START + HOUR)
 
 
 @both_sources
 def test_a_short_page_with_more_is_followed_where_the_window_cannot_be_halved(source):
-    tiny = place(source, window=Window(START, START + timedelta(seconds=2)))
+    tiny = position(source, window=OpenWindow(START, START + timedelta(seconds=2)))
     assert after_page(source, tiny, PageEnd(5, "n=1"), (), START + HOUR).cursor == "n=1"
 
 
 @both_sources
 def test_the_watermark_never_passes_what_the_server_can_have_known(source):
-    opened = open_window(source, place(source), START + HOUR, look_back=False)
+    opened = open_window(source, position(source), START + HOUR, look_back=False)
     server = START + HOUR / 2
     assert after_page(source, opened, LAST, (), server).watermark == server
     later = after_page(source, after_page(source, opened, FULL, (), server), LAST, (), START + 9 * HOUR)
@@ -155,7 +156,7 @@ def test_the_watermark_never_passes_what_the_server_can_have_known(source):
 
 @both_sources
 def test_the_watermark_never_goes_back(source):
-    behind = place(source, window=Window(START - 2 * HOUR, START - HOUR, pages=1))
+    behind = position(source, window=OpenWindow(START - 2 * HOUR, START - HOUR, pages=1))
     closed = close(source, behind)
     assert (closed.watermark, closed.reached) == (START, START - HOUR)
 
@@ -165,17 +166,17 @@ def test_the_watermark_never_goes_back(source):
 
 @both_sources
 def test_a_halved_window_is_read_from_its_first_page_and_the_rest_follows(source):
-    whole = place(source, span=HOUR, window=Window(START, START + HOUR, pages=3), cursor="n=4")
+    whole = position(source, span=HOUR, window=OpenWindow(START, START + HOUR, pages=3), cursor="n=4")
     half = halve_open_window(source, whole)
-    assert (half.window, half.cursor, half.span) == (Window(START, START + HOUR / 2), None, HOUR / 2)
+    assert (half.window, half.cursor, half.span) == (OpenWindow(START, START + HOUR / 2), None, HOUR / 2)
     closed = after_page(source, half, LAST, (), START + HOUR)
     rest = open_window(source, closed, START + HOUR, look_back=False)
-    assert rest.window == Window(START + HOUR / 2 - source.overlap, START + HOUR)
+    assert rest.window == OpenWindow(START + HOUR / 2 - source.overlap, START + HOUR)
 
 
 @both_sources
 def test_halving_ends_and_the_smallest_window_still_moves_on(source):
-    small = place(source, window=Window(START - source.overlap, START + source.max_span))
+    small = position(source, window=OpenWindow(START - source.overlap, START + source.max_span))
     while (smaller := halve_open_window(source, small)) is not None:
         small = smaller
     assert small.window.end > START
@@ -184,7 +185,7 @@ def test_halving_ends_and_the_smallest_window_still_moves_on(source):
 
 @both_sources
 def test_windows_grow_again_while_they_fit(source):
-    tiny = place(source, span=timedelta(seconds=1))
+    tiny = position(source, span=timedelta(seconds=1))
     spans = [window.end - window.start for window in walk(source, tiny, START + 8 * source.max_span)]
     assert max(spans) >= source.max_span
     assert all(span <= source.max_span + source.overlap for span in spans)
@@ -193,9 +194,9 @@ def test_windows_grow_again_while_they_fit(source):
 @both_sources
 def test_a_window_that_held_more_than_wanted_makes_the_next_one_smaller_in_proportion(source):
     pages = source.target_pages * 3 // 2
-    deep = place(source, span=HOUR, window=Window(START, START + HOUR, pages=pages))
+    deep = position(source, span=HOUR, window=OpenWindow(START, START + HOUR, pages=pages))
     assert close(source, deep).span == HOUR * 2 / 3
-    deepest = replace(deep, window=Window(START, START + HOUR, pages=10 * source.target_pages))
+    deepest = replace(deep, window=OpenWindow(START, START + HOUR, pages=10 * source.target_pages))
     assert close(source, deepest).span == HOUR / 2
 
 
@@ -204,19 +205,21 @@ def test_a_window_that_held_more_than_wanted_makes_the_next_one_smaller_in_propo
 LONG = timedelta(hours=48)
 
 
-def long_window(*, number: int | None = 2026_0001000) -> Place:
-    window = Window(START, START + LONG)
-    return Place(watermark=START, span=LONG, window=window, number=number)
+def long_window(*, number: int | None = 2026_0001000) -> ReadPosition:
+    window = OpenWindow(START, START + LONG)
+    return ReadPosition(watermark=START, span=LONG, window=window, number=number)
 
 
-def read_short_windows(place: Place, *, without: Callable[[int], bool]) -> Place:
+def read_short_windows(position: ReadPosition, *, without: Callable[[int], bool]) -> ReadPosition:
     """Read on from the beginning of a doubt to its end."""
     ceiling = START + 9 * LONG
-    while place.doubt is not None:
-        opened = place if place.window else open_window(FIND_A_TENDER, place, ceiling, look_back=False)
+    while position.doubt is not None:
+        opened = position if position.window else open_window(FIND_A_TENDER, position, ceiling, look_back=False)
         assert opened.window.end - opened.window.start <= FIND_A_TENDER.max_unproven_span + FIND_A_TENDER.overlap
-        place = after_page(FIND_A_TENDER, opened, numbered(FIND_A_TENDER, opened.window, without=without), (), ceiling)
-    return place
+        position = after_page(
+            FIND_A_TENDER, opened, numbered(FIND_A_TENDER, opened.window, without=without), (), ceiling
+        )
+    return position
 
 
 def test_a_long_window_whose_numbers_are_all_there_is_believed():
@@ -236,7 +239,7 @@ def test_the_numbers_of_all_pages_of_a_long_window_are_taken_together():
 
 def test_the_last_short_window_ends_where_the_doubt_does():
     """What lies beyond, the long window never had: counted too, the API would be caught at hiding what it did not."""
-    doubtful = place(FIND_A_TENDER, reached=START, doubt=Doubt(START + 4 * HOUR, held=8, span=LONG))
+    doubtful = position(FIND_A_TENDER, reached=START, doubt=Doubt(START + 4 * HOUR, held=8, span=LONG))
     opened = open_window(FIND_A_TENDER, doubtful, START + LONG, look_back=False)
     assert opened.window.end == START + 4 * HOUR < START + FIND_A_TENDER.max_unproven_span
 
@@ -255,8 +258,8 @@ def test_the_last_short_window_ends_where_the_doubt_does():
 def test_a_long_window_that_does_not_prove_whole_is_read_again_in_short_ones(read, page, said):
     with pytest.raises(ReadAgain, match=said) as doubt:
         after_page(FIND_A_TENDER, read, page, (), START + LONG)
-    again = doubt.value.place
-    assert again.window == Window(START, START + FIND_A_TENDER.max_unproven_span)
+    again = doubt.value.position
+    assert again.window == OpenWindow(START, START + FIND_A_TENDER.max_unproven_span)
     assert (again.cursor, again.watermark) == (None, START)
     assert again.doubt is None or again.doubt.end == START + LONG
 
@@ -272,7 +275,7 @@ def test_where_short_windows_find_no_more_long_ones_are_asked_for_again():
         after_page(
             FIND_A_TENDER, long_window(), numbered(FIND_A_TENDER, long_window().window, without=gaps), (), START + LONG
         )
-    settled = read_short_windows(doubt.value.place, without=gaps)
+    settled = read_short_windows(doubt.value.position, without=gaps)
     assert (settled.watermark, settled.span, settled.lossy) == (START + LONG, LONG, False)
 
 
@@ -280,7 +283,7 @@ def test_where_short_windows_find_more_no_long_one_is_asked_for_again():
     page = numbered(FIND_A_TENDER, long_window().window, without=lambda n: n % 10 == 3)
     with pytest.raises(ReadAgain) as doubt:
         after_page(FIND_A_TENDER, long_window(), page, (), START + LONG)
-    settled = read_short_windows(doubt.value.place, without=lambda _number: False)
+    settled = read_short_windows(doubt.value.position, without=lambda _number: False)
     assert settled.lossy
     later = walk(FIND_A_TENDER, settled, START + 9 * LONG)
     assert max(window.end - window.start for window in later) <= FIND_A_TENDER.max_unproven_span + FIND_A_TENDER.overlap
@@ -289,12 +292,12 @@ def test_where_short_windows_find_more_no_long_one_is_asked_for_again():
 def test_a_long_window_over_new_year_cannot_be_shown_to_be_whole():
     """Numbers begin anew, and where the old year's ended is not known: 300 of its notices may be missing, as here."""
     new_year = at("2026-12-31T00:00:00")
-    read = replace(long_window(number=2026_0125000), window=Window(new_year, new_year + LONG))
+    read = replace(long_window(number=2026_0125000), window=OpenWindow(new_year, new_year + LONG))
     ids = [f"{n:06d}-2026" for n in range(125_001, 125_030)] + [f"{n:06d}-2027" for n in range(1, 5)]
     page = PageEnd(33, None, numbers=FIND_A_TENDER.numbers({"id": each} for each in ids))
     with pytest.raises(ReadAgain, match="a year ends in it") as doubt:
         after_page(FIND_A_TENDER, read, page, (), new_year + LONG)
-    assert doubt.value.place.doubt.held == 33
+    assert doubt.value.position.doubt.held == 33
 
 
 def test_only_find_a_tender_has_numbers():
@@ -307,7 +310,7 @@ def test_only_find_a_tender_has_numbers():
 
 
 def test_find_a_tender_is_asked_in_london_time():
-    summer = Window(at("2026-08-10T23:00:00"), at("2026-08-11T05:00:00"))
+    summer = TimeRange(at("2026-08-10T23:00:00"), at("2026-08-11T05:00:00"))
     assert parse_qs(first_query(FIND_A_TENDER, summer)) == {
         "updatedFrom": ["2026-08-11T00:00:00"],
         "updatedTo": ["2026-08-11T06:00:00"],
@@ -316,14 +319,14 @@ def test_find_a_tender_is_asked_in_london_time():
 
 
 def test_contracts_finder_is_asked_so_that_both_readings_of_its_clock_are_covered():
-    summer = Window(at("2026-08-10T23:00:00"), at("2026-08-11T05:00:00"))
+    summer = TimeRange(at("2026-08-10T23:00:00"), at("2026-08-11T05:00:00"))
     asked = parse_qs(first_query(CONTRACTS_FINDER, summer))
     assert asked["publishedFrom"] == ["2026-08-10T23:00:00"]  # as UTC; an hour too early if read as London
     assert asked["publishedTo"] == ["2026-08-11T06:00:00"]  # as London; an hour too late if read as UTC
 
 
 def test_in_winter_both_clocks_are_one():
-    window = Window(at("2026-01-10T23:00:00"), at("2026-01-11T05:00:00"))
+    window = TimeRange(at("2026-01-10T23:00:00"), at("2026-01-11T05:00:00"))
     for source in SOURCES.values():
         asked = parse_qs(first_query(source, window))
         assert asked[source.from_param] == ["2026-01-10T23:00:00"]
@@ -371,7 +374,7 @@ def test_any_mix_of_good_and_bad_ends_covers_the_range_without_a_gap(source, dat
     """Read windows of a made-up history to random ends; every second must lie in a window that ended well."""
     ceiling = START + timedelta(hours=data.draw(st.integers(1, 100)), seconds=data.draw(st.integers(0, 59)))
     look_back = data.draw(st.booleans())
-    here, good, steps = place(source), [], 0
+    here, good, steps = position(source), [], 0
     while opened := open_window(source, here, ceiling, look_back=look_back):
         here = opened
         while here.window is not None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pymongo.database import Database
 
     from tender_sync.storage.page_commit import MappedPage
-    from tender_sync.windows import Window
+    from tender_sync.windows import TimeRange
 
 PART = "flat"
 PAGE, SAMPLE = 100, 30
@@ -51,7 +51,7 @@ class Pages:
         self.wanted = 0
         self.buyer: dict[str, Any] | None = None
 
-    def fetch_page(self, cursor: str | None, window: Window) -> FetchPageResult:
+    def fetch_page(self, cursor: str | None, window: TimeRange) -> FetchPageResult:
         """Make the next page."""
         del cursor, window
         made = [self._release(number) for number in islice(self._numbers, PAGE)]
@@ -126,7 +126,7 @@ def _run(db: Database[dict[str, Any]], pages: Pages, wanted: int) -> list[float]
     db["syncJobs"].delete_many({})
     ended: list[float] = []
 
-    def fetch_page(cursor: str | None, window: Window) -> FetchPageResult:
+    def fetch_page(cursor: str | None, window: TimeRange) -> FetchPageResult:
         ended.append(time.perf_counter())
         return pages.fetch_page(cursor, window)
 

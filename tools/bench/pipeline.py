@@ -19,7 +19,7 @@ from tender_sync.pipeline.engine import process_sync_job
 from tender_sync.sources import FIND_A_TENDER
 from tender_sync.storage.page_commit import MappedPage
 from tender_sync.storage.request_slots import RequestSlots
-from tender_sync.windows import Window, first_query
+from tender_sync.windows import TimeRange, first_query
 from tools.bench.figures import ROUNDS, Figure, median_of, timed
 from tools.bench.rig import CLOCK, END, START, endless, fresh_database, holder, mongo, ocds_server, ready_documents
 from tools.bench.stand_ins import MemoryJobs, MemoryStore
@@ -114,7 +114,7 @@ def _run(db: Database[dict[str, Any]], hook: HttpHook, jobs: Any, store: Any) ->
 def _split(db: Database[dict[str, Any]], hook: HttpHook) -> Iterator[Figure]:
     """Walk all notices page by page, by hand, and time each step in CPU seconds of this process."""
     jobs, store = holder(db, SOURCE)
-    place, window = jobs.get_or_create_sync_job(START).place, Window(START, END)
+    position, window = jobs.get_or_create_sync_job(START).position, TimeRange(START, END)
     spent: Counter[str] = Counter()
     count, query = 0, first_query(SOURCE, window)
 
@@ -130,7 +130,7 @@ def _split(db: Database[dict[str, Any]], hook: HttpHook) -> Iterator[Figure]:
         package = step("decode", lambda: decode_package(body))  # noqa: B023
         contracts = step("map", lambda: [map_ocds_to_contract(each, SOURCE.name) for each in package["releases"]])  # noqa: B023
         step("encode", lambda: [bson.encode(contract) for contract in contracts])  # noqa: B023
-        step("write", lambda: store.commit_page(MappedPage(window=window, contracts=contracts, place=place)))  # noqa: B023
+        step("write", lambda: store.commit_page(MappedPage(window=window, contracts=contracts, position=position)))  # noqa: B023
         count += len(contracts)
         query = urlsplit(package.get("links", {}).get("next", "")).query
     spent["write"] -= spent["encode"]

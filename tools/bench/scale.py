@@ -18,7 +18,7 @@ from pymongo.monitoring import CommandListener
 from tender_sync.mapping.contract import map_ocds_to_contract
 from tender_sync.sources import CONTRACTS_FINDER
 from tender_sync.storage.page_commit import MappedPage
-from tender_sync.windows import Window
+from tender_sync.windows import TimeRange
 from tools.bench.figures import Figure
 from tools.bench.rig import END, START, fresh_database, holder, mongo, opened, releases
 
@@ -73,12 +73,12 @@ def _bring_pages(uri: str, number: int) -> tuple[float, float, int]:
     contracts: list[Any] = [map_ocds_to_contract(each, CONTRACTS_FINDER.name) for each in releases(CONTRACTS_FINDER)]
     with MongoClient[dict[str, Any]](uri, tz_aware=True, event_listeners=[aborts]) as client:
         jobs, store = holder(opened(client), source)
-        place, window = jobs.get_or_create_sync_job(START).place, Window(START, END)
+        position, window = jobs.get_or_create_sync_job(START).position, TimeRange(START, END)
         began = time.time()
         for page in range(PAGES):
             own: list[Any] = [
                 {**each, "source": source.name, "noticeId": f"{page}-{each['noticeId']}"}
                 for each in contracts[page * PAGE : (page + 1) * PAGE]
             ]
-            store.commit_page(MappedPage(window=window, contracts=own, place=place))
+            store.commit_page(MappedPage(window=window, contracts=own, position=position))
         return began, time.time(), aborts.seen

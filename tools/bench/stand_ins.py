@@ -18,7 +18,7 @@ from requests import Response
 from urllib3 import HTTPResponse
 
 from tender_sync.storage.sync_jobs import SyncJob
-from tender_sync.windows import Place
+from tender_sync.windows import ReadPosition
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +68,7 @@ class SharedClock:
 
 
 class Wire:
-    """HttpHook's place: asks `answer(path and query)` instead of a socket; counts `requests`."""
+    """HttpHook's position: asks `answer(path and query)` instead of a socket; counts `requests`."""
 
     def __init__(self, source: Source, clock: SharedClock, answer: Callable[[str], Answer]) -> None:
         self.base_url = source.base_url
@@ -138,21 +138,21 @@ class MemoryJobs:
     run_id = "simulated"
 
     def __init__(self, source: Source) -> None:
-        self.place: Place | None = None
+        self.position: ReadPosition | None = None
         self.mode = "backfilling"
         self.errors = 0
         self._source = source
 
     def get_or_create_sync_job(self, backfill_start: datetime) -> SyncJob:
         """Return the job as it is."""
-        self.place = self.place or Place(backfill_start, self._source.first_span)
-        return SyncJob(self.mode, self.place, backfill_start, failures=0)
+        self.position = self.position or ReadPosition(backfill_start, self._source.first_span)
+        return SyncJob(self.mode, self.position, backfill_start, failures=0)
 
     def mark_sync_complete(self) -> bool:
         """Note that the ceiling was reached."""
         first, self.mode = self.mode == "backfilling", "syncing"
-        if self.place:
-            self.place = replace(self.place, reached=None)
+        if self.position:
+            self.position = replace(self.position, reached=None)
         return first
 
     def mark_sync_error(self, message: str, **_facts: Any) -> None:
@@ -179,6 +179,6 @@ class MemoryStore:
         """Keep a page."""
         before = len(self.ids)
         self.ids.update(contract["noticeId"] for contract in page.contracts)
-        self._jobs.place = page.place
+        self._jobs.position = page.position
         fetched, rejected = len(page.contracts) + len(page.rejections), len(page.rejections)
         return page.counts + Counter(fetched=fetched, created=len(self.ids) - before, rejected=rejected)

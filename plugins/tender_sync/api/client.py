@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tender_sync.clock import Clock
     from tender_sync.sources.base import Source
     from tender_sync.storage.request_slots import RequestSlots
-    from tender_sync.windows import Window
+    from tender_sync.windows import TimeRange
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ class PageClient:
         self._clock = clock
         self._requests = 0
 
-    def fetch_page(self, cursor: str | None, window: Window) -> FetchPageResult:
+    def fetch_page(self, cursor: str | None, window: TimeRange) -> FetchPageResult:
         """Fetch the page of `window` at `cursor`, or its first page.
 
         :raises ReadAgain: the cursor is refused, or the page stays undecodable

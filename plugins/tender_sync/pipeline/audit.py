@@ -17,7 +17,7 @@ from tender_sync.pipeline.engine import describe_counts, describe_window, read_r
 from tender_sync.pipeline.replay import CommitWithoutProgress, DryRunRecorder, holding_lease
 from tender_sync.storage.sync_jobs import read_job
 from tender_sync.timestamps import whole_second
-from tender_sync.windows import Window
+from tender_sync.windows import TimeRange
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,7 +76,7 @@ class AuditRecorder:
         return self._passed_on.commit_page(page)
 
 
-def audit(run: Run, window: Window | None, *, repair: bool) -> dict[str, Any]:
+def audit(run: Run, window: TimeRange | None, *, repair: bool) -> dict[str, Any]:
     """Audit `window`, or what is due: the last week and, before it, what the audit before did not reach.
 
     Returns the audit's document of `syncAudits`.
@@ -143,12 +143,12 @@ def audit(run: Run, window: Window | None, *, repair: bool) -> dict[str, Any]:
     return found
 
 
-def _due(run: Run, job: SyncJob) -> Window:
+def _due(run: Run, job: SyncJob) -> TimeRange:
     """Return the week up to what the sync no longer looks back at, or more where the audit before was cut short."""
     source = run.source
     if job.backfilling:
         raise SkipRun(f"{source.title} is still backfilling: its audits begin when its history is in")
-    end = whole_second(job.place.watermark - source.look_back)
+    end = whole_second(job.position.watermark - source.look_back)
     start = run.clock.now() - USUAL_RANGE
     # One of a range that somebody asked for says nothing of what is due: with a range of years, the week never came.
     due = {"source": source.name, "asked": {"$ne": True}}
@@ -157,8 +157,10 @@ def _due(run: Run, job: SyncJob) -> Window:
         start = min(start, before["reached"])
     start = max(whole_second(start), job.backfill_start)
     if start >= end:
-        raise SkipRun(f"{source.title} has nothing to audit: it is in up to {job.place.watermark:%Y-%m-%d %H:%M} UTC")
-    return Window(start, end)
+        raise SkipRun(
+            f"{source.title} has nothing to audit: it is in up to {job.position.watermark:%Y-%m-%d %H:%M} UTC"
+        )
+    return TimeRange(start, end)
 
 
 def _untold(audits: Collection[dict[str, Any]], source: Source) -> dict[str, Any]:
@@ -169,7 +171,7 @@ def _untold(audits: Collection[dict[str, Any]], source: Source) -> dict[str, Any
     return {name: before[name] for name in ("missing", "stale", "repaired", "named")}
 
 
-def _tell(source: Source, window: Window, found: dict[str, Any]) -> NoReturn:
+def _tell(source: Source, window: TimeRange, found: dict[str, Any]) -> NoReturn:
     raise AlertOperator(
         f"{source.title}: of what the API lists in {describe_window(window)}, {found['missing']} notices were missing "
         f"from the contracts and {found['stale']} were an older version; {found['repaired']} are put right. "

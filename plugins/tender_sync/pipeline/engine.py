@@ -21,8 +21,8 @@ from tender_sync.storage.sync_jobs import SYNCING, SyncJob
 from tender_sync.timestamps import whole_second
 from tender_sync.windows import (
     PageEnd,
-    Place,
-    Window,
+    ReadPosition,
+    TimeRange,
     after_page,
     close,
     from_its_start,
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from tender_sync.sources.base import Source
     from tender_sync.storage.page_commit import Store
     from tender_sync.storage.sync_jobs import SyncJobs
+    from tender_sync.windows import OpenWindow
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ WORTH_SAYING = timedelta(minutes=1)
 class FetchPage(Protocol):
     """Fetches the page of a window at a cursor, or its first page (see `feed.PageClient.fetch_page`)."""
 
-    def __call__(self, cursor: str | None, window: Window) -> FetchPageResult:
+    def __call__(self, cursor: str | None, window: TimeRange) -> FetchPageResult:
         """Fetch it."""
 
 
@@ -114,7 +115,7 @@ def process_sync_job(
     `max_items_per_run` counts releases fetched and is checked between pages, so the last page may go over it.
 
     :raises SkipRun: another run holds, or took over, the lease
-    :raises FailRun: the run failed; the job keeps its place and says why in `errorLog`
+    :raises FailRun: the run failed; the job keeps its position and says why in `errorLog`
     """
     job = jobs.get_or_create_sync_job(backfill_start)
     walk = _Walk(source, job, fetch_page, store, budget, clock, ceiling=whole_second(clock.now()))
@@ -124,13 +125,15 @@ def process_sync_job(
         return _finish(walk, jobs, str(end), walk.uncommitted(end.requests), done=False)
     except FailRun as failure:
         log.error("%s run failed: %s", source.title, failure)  # noqa: TRY400 - a traceback would hide the sentence
-        jobs.mark_sync_error(str(failure), place=walk.place, stuck=isinstance(failure, RetrySmallerWindow))
-        jobs.end_run("failed", place=walk.place, counts=walk.uncommitted(failure.requests), error=str(failure))
+        jobs.mark_sync_error(str(failure), position=walk.position, stuck=isinstance(failure, RetrySmallerWindow))
+        jobs.end_run("failed", position=walk.position, counts=walk.uncommitted(failure.requests), error=str(failure))
         raise
     return _finish(walk, jobs, "done", walk.uncommitted(), done=True)
 
 
-def read_range(run: Run, window: Window, store: CommitsPages, *, mode: str, max_items: int | None = None) -> RangeRead:
+def read_range(
+    run: Run, window: TimeRange, store: CommitsPages, *, mode: str, max_items: int | None = None
+) -> RangeRead:
     """Read a range once more, as the sync reads it: window by window, the source's `first_span` the first.
 
     Where the source is does not matter and is not touched: what a page changes is `store`'s to say. A window that has
@@ -138,8 +141,8 @@ def read_range(run: Run, window: Window, store: CommitsPages, *, mode: str, max_
 
     :raises FailRun: the API or MongoDB failed
     """
-    start = Place(watermark=window.start, span=run.source.first_span, reached=window.start)
-    job = SyncJob(mode=mode, place=start, backfill_start=window.start, failures=0)
+    start = ReadPosition(watermark=window.start, span=run.source.first_span, reached=window.start)
+    job = SyncJob(mode=mode, position=start, backfill_start=window.start, failures=0)
     walk = _Walk(
         run.source,
         job,
@@ -153,22 +156,22 @@ def read_range(run: Run, window: Window, store: CommitsPages, *, mode: str, max_
     try:
         walk.read_on(max_items)
     except FinishEarly as end:
-        return RangeRead(walk.counts, walk.uncommitted(end.requests), str(end), walk.place.watermark)
-    return RangeRead(walk.counts, walk.uncommitted(), "done", walk.place.watermark)
+        return RangeRead(walk.counts, walk.uncommitted(end.requests), str(end), walk.position.watermark)
+    return RangeRead(walk.counts, walk.uncommitted(), "done", walk.position.watermark)
 
 
 def _finish(walk: _Walk, jobs: SyncJobs, outcome: str, uncommitted_counts: Counter[str], *, done: bool) -> SyncResult:
     # Where a budget ends every run short of its ceiling, the history is read once the look-back covers what is left.
-    caught_up = done or walk.ceiling - walk.place.watermark <= walk.source.look_back
+    caught_up = done or walk.ceiling - walk.position.watermark <= walk.source.look_back
     transition = jobs.mark_sync_complete() if caught_up else False
-    record = jobs.end_run(outcome, place=walk.place, counts=uncommitted_counts)
+    record = jobs.end_run(outcome, position=walk.position, counts=uncommitted_counts)
     counts = walk.counts + uncommitted_counts
     log.info(
         "%s run ended (%s): %s; everything up to %s UTC is in%s",
         walk.source.title,
         outcome,
         describe_counts(counts),
-        f"{walk.place.watermark:%Y-%m-%d %H:%M:%S}",
+        f"{walk.position.watermark:%Y-%m-%d %H:%M:%S}",
         "; the backfill is complete" if transition else "",
     )
     return SyncResult(
@@ -197,22 +200,22 @@ class _Walk:
     clock: Clock
     ceiling: datetime
     sets_aside_at_once: bool = False
-    place: Place = field(init=False)
+    position: ReadPosition = field(init=False)
     resumed: bool = field(init=False)
     seen: set[str] = field(default_factory=set)
     counts: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        self.place = self.job.place
-        self.resumed = self.place.cursor is not None
+        self.position = self.job.position
+        self.resumed = self.position.cursor is not None
 
     def read_on(self, max_items: int | None) -> None:
         """Read pages until the ceiling is reached.
 
         :raises FinishEarly: a budget is spent, or the task was told to stop
         """
-        if self.place.window and self.job.failures >= FAILURES_BEFORE_HALVING:
-            self.place = halve_open_window(self.source, self.place) or from_its_start(self.place)
+        if self.position.window and self.job.failures >= FAILURES_BEFORE_HALVING:
+            self.position = halve_open_window(self.source, self.position) or from_its_start(self.position)
         while self._in_a_window():
             self.budget.check()
             if max_items is not None and self.counts["fetched"] >= max_items:
@@ -220,15 +223,15 @@ class _Walk:
             self._read_page()
 
     def _in_a_window(self) -> bool:
-        if self.place.window is None:
-            place = open_window(self.source, self.place, self.ceiling, look_back=not self.job.backfilling)
-            if place is None:
+        if self.position.window is None:
+            position = open_window(self.source, self.position, self.ceiling, look_back=not self.job.backfilling)
+            if position is None:
                 return False
-            self.place, self.seen = place, set()
+            self.position, self.seen = position, set()
         return True
 
     def _read_page(self) -> None:
-        window, cursor = opened(self.place), self.place.cursor
+        window, cursor = opened(self.position), self.position.cursor
         try:
             page = self.fetch_page(cursor, window)
         except ReadAgain as doubt:
@@ -242,27 +245,27 @@ class _Walk:
             self.seen.add(cursor)
         end = PageEnd(len(page.releases), page.next_cursor, page.doubt, self.source.numbers(page.releases))
         try:
-            place = after_page(self.source, self.place, end, self.seen, self.ceiling)
+            position = after_page(self.source, self.position, end, self.seen, self.ceiling)
         except ReadAgain as doubt:
             self._read_again(doubt, page)
         else:
-            self._commit(page, place)
+            self._commit(page, position)
 
     def _read_again(self, doubt: ReadAgain, page: FetchPageResult | None) -> None:
         """Keep what an unbelievable page held, and go back to its window's first page with a smaller window."""
-        window = opened(self.place)
-        smaller = doubt.place or halve_open_window(self.source, self.place)
+        window = opened(self.position)
+        smaller = doubt.position or halve_open_window(self.source, self.position)
         if smaller is not None:
             log.warning("window %s is read again in smaller pieces: %s", describe_window(window), doubt)
             self._commit(page, smaller, requests=doubt.requests)
         elif self.sets_aside_at_once or self.job.failures >= FAILURES_BEFORE_SETTING_ASIDE:
             self._set_aside(doubt, page)
         else:
-            self._commit(page, from_its_start(self.place), requests=doubt.requests)
+            self._commit(page, from_its_start(self.position), requests=doubt.requests)
             raise RetrySmallerWindow(
                 f"{self.source.title}: the smallest window {describe_window(window)} has no believable end: {doubt}. "
-                f"What it held is committed; the next runs read it again, and run {FAILURES_BEFORE_SETTING_ASIDE + 1} in "
-                "a row sets it aside in suspectWindows and goes on"
+                f"What it held is committed; the next runs read it again, and run {FAILURES_BEFORE_SETTING_ASIDE + 1} "
+                "in a row sets it aside in suspectWindows and goes on"
             )
         self.seen = set()
 
@@ -271,11 +274,11 @@ class _Walk:
 
         :raises RetrySmallerWindow: it may yet be read, in smaller pieces or when the API is back
         """
-        if self.job.failures < FAILURES_BEFORE_SETTING_ASIDE or halve_open_window(self.source, self.place):
+        if self.job.failures < FAILURES_BEFORE_SETTING_ASIDE or halve_open_window(self.source, self.position):
             raise trouble
-        elsewhere = opened(self.place).start - timedelta(days=1)
+        elsewhere = opened(self.position).start - timedelta(days=1)
         try:
-            answered = self.fetch_page(None, Window(elsewhere, elsewhere + self.source.min_span))
+            answered = self.fetch_page(None, TimeRange(elsewhere, elsewhere + self.source.min_span))
         except (FailRun, ReadAgain) as error:
             trouble.requests += error.requests
             raise trouble from None
@@ -285,59 +288,59 @@ class _Walk:
         self.seen = set()
 
     def _set_aside(self, doubt: ReadAgain, page: FetchPageResult | None) -> None:
-        window = opened(self.place)
+        window = opened(self.position)
         log.error("window %s is set aside as suspect: %s", describe_window(window), doubt)
         broken = [Rejection(doubt.body, f"undecodable page: {doubt}")] if doubt.body else []
-        self._commit(page, close(self.source, self.place), broken, Suspect(window, str(doubt)), doubt.requests)
+        self._commit(page, close(self.source, self.position), broken, Suspect(window, str(doubt)), doubt.requests)
 
     def _commit(
         self,
         page: FetchPageResult | None,
-        place: Place,
+        position: ReadPosition,
         broken: list[Rejection] | None = None,
         suspect: Suspect | None = None,
         requests: int = 0,
     ) -> None:
-        window = opened(self.place)
+        window = opened(self.position)
         contracts, rejections = map_releases(page.releases if page else (), self.source)
         for rejection in rejections:
             log.warning("release rejected (kept in rejectedReleases): %s", rejection.reason)
         counts = self.uncommitted(page.requests if page else requests)
-        counts.update(pages=1, windows=int(place.window is None), bytes=page.size if page else 0)
+        counts.update(pages=1, windows=int(position.window is None), bytes=page.size if page else 0)
         counts = self.store.commit_page(
             MappedPage(
                 window=window,
                 contracts=contracts,
                 rejections=[*rejections, *(broken or ())],
-                place=place,
+                position=position,
                 counts=counts,
                 suspect=suspect,
             )
         )
-        if place.lossy and not self.place.lossy:
+        if position.lossy and not self.position.lossy:
             longest = self.source.max_unproven_span
             log.error("%s hid releases in a long window: none over %s is asked for again", self.source.title, longest)
-        if place.window is None:
+        if position.window is None:
             self.job = replace(self.job, failures=0)  # as the commit has set it
-            if self._ended_at_a_present_long_past(window, place):
+            if self._ended_at_a_present_long_past(window, position):
                 # The next run will not look back so far for what was listed late.
-                place = replace(place, reached=place.watermark - self.source.look_back)
-        self.resumed = self.resumed and place.cursor is not None
-        self.place = place
+                position = replace(position, reached=position.watermark - self.source.look_back)
+        self.resumed = self.resumed and position.cursor is not None
+        self.position = position
         self.counts.update(counts)
         self._say(window, counts)
 
-    def _ended_at_a_present_long_past(self, window: Window, place: Place) -> bool:
+    def _ended_at_a_present_long_past(self, window: TimeRange, position: ReadPosition) -> bool:
         """Say whether a window left open by an earlier run ended at that run's present, longer ago than a look-back."""
-        long_past = self.resumed and place.reached == place.watermark < self.ceiling - self.source.look_back
+        long_past = self.resumed and position.reached == position.watermark < self.ceiling - self.source.look_back
         # A shorter window than was due ended at the moment its first page was read; any other of a backfill is old.
-        return long_past and (not self.job.backfilling or window.end - window.start < self.place.span)
+        return long_past and (not self.job.backfilling or window.end - window.start < self.position.span)
 
     def uncommitted(self, requests: int = 0) -> Counter[str]:
         """Count what no commit has counted yet: these `requests`, and the seconds waited since the last one."""
         return Counter(requests=requests, waitedSeconds=round(self.budget.waited) - self.counts["waitedSeconds"])
 
-    def _say(self, window: Window, counts: Counter[str]) -> None:
+    def _say(self, window: OpenWindow, counts: Counter[str]) -> None:
         log.info(
             "page %d of %s: %d releases, %d new, %d changed, %d unchanged, %d rejected, %d doubled; %d kB",
             window.pages + 1,
@@ -345,14 +348,14 @@ class _Walk:
             *(counts[name] for name in ("fetched", "created", "updated", "unchanged", "rejected", "doubled")),
             counts["bytes"] // 1000,
         )
-        if self.place.window is None:
+        if self.position.window is None:
             log.info("window %s complete after %d pages%s", describe_window(window), window.pages + 1, self._progress())
 
     def _progress(self) -> str:
         if self.job.mode == SYNCING:
             return ""
         whole = (self.ceiling - self.job.backfill_start).total_seconds() or 1.0
-        share = (self.place.watermark - self.job.backfill_start).total_seconds() / whole
+        share = (self.position.watermark - self.job.backfill_start).total_seconds() / whole
         return f"; {'backfill' if self.job.backfilling else self.job.mode} {share:.1%}"
 
     def _limit_ceiling_to_server_time(self, page: FetchPageResult) -> None:
@@ -400,6 +403,6 @@ def describe_counts(counts: Mapping[str, int]) -> str:
     ).format_map(Counter(counts))
 
 
-def describe_window(window: Window) -> str:
+def describe_window(window: TimeRange) -> str:
     """Say a window in words."""
     return f"[{window.start:%Y-%m-%d %H:%M:%S}, {window.end:%Y-%m-%d %H:%M:%S}]"

@@ -39,7 +39,7 @@ def check_freshness(db: Database[dict[str, Any]], source: Source, clock: Clock, 
     now, watermark = clock.now(), document["lastSyncedDate"]
     seen = document.get("freshness") or {}
     since = seen["since"] if seen.get("watermark") == watermark else now
-    age = now - job.place.watermark
+    age = now - job.position.watermark
     late = now - since if job.backfilling else age
     gauge_age(source, age.total_seconds())
     told_by = seen.get("toldBy") if late > source.max_age else None

@@ -21,7 +21,7 @@ from tender_sync.storage.page_commit import MappedPage
 from tender_sync.storage.rejected import releases_of
 from tender_sync.storage.sync_jobs import read_job
 from tender_sync.timestamps import whole_second
-from tender_sync.windows import Window
+from tender_sync.windows import TimeRange
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +51,7 @@ class CommitWithoutProgress:
 
     def commit_page(self, page: MappedPage) -> Counter[str]:
         """Commit it; see `store.Store.commit_page`."""
-        return self._store.commit_page(replace(page, place=None))
+        return self._store.commit_page(replace(page, position=None))
 
 
 class DryRunRecorder:
@@ -179,7 +179,7 @@ def _try_again(source: Source, document: dict[str, Any], store: Store) -> Counte
     # What is rejected again stays as it is when it is the document's own content, and is kept anew as part of a page.
     contracts, rejections = map_releases(releases, source)
     settled = [document["_id"]] if contracts or len(releases) > 1 else []
-    window = Window(document["window"]["from"], document["window"]["to"])
+    window = TimeRange(document["window"]["from"], document["window"]["to"])
     return store.commit_page(MappedPage(window=window, contracts=contracts, rejections=rejections, settled=settled))
 
 
@@ -209,21 +209,21 @@ def holding_lease(run: Run, mode: str) -> Iterator[None]:
         raise
 
 
-def _range(run: Run, order: RunRequest) -> Window:
+def _range(run: Run, order: RunRequest) -> TimeRange:
     """Return the range asked for or, without one, what a normal run would read now."""
     if order.window:
         return order.window
     job, start = read_job(run.db, run.source), run.backfill_start
     if job:
-        start = job.place.watermark - (timedelta() if job.backfilling else run.source.look_back)
-    return Window(start, whole_second(run.clock.now()))
+        start = job.position.watermark - (timedelta() if job.backfilling else run.source.look_back)
+    return TimeRange(start, whole_second(run.clock.now()))
 
 
-def _range_facts(window: Window, read: RangeRead) -> dict[str, Any]:
+def _range_facts(window: TimeRange, read: RangeRead) -> dict[str, Any]:
     return {"range": {"from": window.start, "to": window.end}, "reached": read.reached}
 
 
-def _say_end(what: str, source: Source, window: Window, read: RangeRead) -> None:
+def _say_end(what: str, source: Source, window: TimeRange, read: RangeRead) -> None:
     log.info(
         "%s %s of %s ended (%s): %s",
         source.title,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from tender_sync.errors import FixSetup
 from tender_sync.timestamps import parse_timestamp
-from tender_sync.windows import Window
+from tender_sync.windows import TimeRange
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +37,7 @@ class RunRequest:
     mode: Mode
     time_budget: timedelta
     max_items: int | None = None
-    window: Window | None = None
+    window: TimeRange | None = None
     backfill_start: datetime | None = None
     confirmation: str | None = None
 
@@ -69,7 +69,7 @@ def read_run_request(params: Mapping[str, Any], now: datetime, *, backfill_of: d
     if mode is Mode.REPLAY and window is None:
         _refuse("mode replay needs window_from and window_to", "give both, in UTC")
     if backfill_of and mode is Mode.NORMAL:
-        mode, window = Mode.REPLAY, Window(backfill_of - RUNS_HOUR, min(backfill_of, now))
+        mode, window = Mode.REPLAY, TimeRange(backfill_of - RUNS_HOUR, min(backfill_of, now))
     start = given.get("backfill_start")
     items = params.get("max_items_per_run")
     return RunRequest(
@@ -93,7 +93,7 @@ def read_time_budget(params: Mapping[str, Any]) -> timedelta:
     return timedelta(minutes=minutes)
 
 
-def read_window(params: Mapping[str, Any], now: datetime) -> Window | None:
+def read_window(params: Mapping[str, Any], now: datetime) -> TimeRange | None:
     """Read the form's `window_from` and `window_to`: both or neither; an end in the future becomes now.
 
     :raises FixSetup: they are no range of time in the past
@@ -106,7 +106,7 @@ def read_window(params: Mapping[str, Any], now: datetime) -> Window | None:
     start, end = _past(first, "window_from", now), parse_timestamp(last, "window_to")
     if start >= end:
         _refuse(f"window_from {first} is not before window_to {last}", "give the earlier moment first, in UTC")
-    return Window(start, min(end, now))
+    return TimeRange(start, min(end, now))
 
 
 def _past(text: str, name: str, now: datetime) -> datetime:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tender_sync.mapping.contract import MappedContract
     from tender_sync.sources.base import Source
     from tender_sync.storage.sync_jobs import SyncJobs
-    from tender_sync.windows import Place, Window
+    from tender_sync.windows import ReadPosition, TimeRange
 
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ _TOO_LARGE = frozenset({10334, 17419, 17420, 388})
 class Suspect:
     """A window that was closed without a believable end, and why."""
 
-    window: Window
+    window: TimeRange
     reason: str
 
 
@@ -57,10 +57,10 @@ class MappedPage:
     that leave, because they are among the contracts now.
     """
 
-    window: Window
+    window: TimeRange
     contracts: list[MappedContract]
     rejections: list[Rejection] = field(default_factory=list)
-    place: Place | None = None
+    position: ReadPosition | None = None
     counts: Counter[str] = field(default_factory=Counter)
     suspect: Suspect | None = None
     settled: Sequence[Any] = ()
@@ -114,7 +114,7 @@ class Store:
         self._on_commit = on_commit
 
     def commit_page(self, page: MappedPage) -> Counter[str]:
-        """Write a page and move the job to its place, in one transaction; return the page's counts.
+        """Write a page and move the job to its position, in one transaction; return the page's counts.
 
         A page too large for MongoDB is written in halves, the job moves with the last of them; a single contract that
         is too large, with what others have added to it, becomes a rejected release. The result is `page.counts` plus
@@ -149,7 +149,7 @@ class Store:
             if page.suspect:
                 self._jobs.note_suspect(page.suspect.window, page.suspect.reason, session)
             # Last, so that the lease is checked as late as can be: a zombie's page ends here.
-            self._jobs.update_sync_progress(page.place, changed, session)
+            self._jobs.update_sync_progress(page.position, changed, session)
             return changed
 
         with self._db.client.start_session() as session:
@@ -329,7 +329,7 @@ class Store:
             return True
         return ours is not None and ours >= theirs
 
-    def _keep_rejected(self, rejections: list[Rejection], window: Window, session: ClientSession) -> None:
+    def _keep_rejected(self, rejections: list[Rejection], window: TimeRange, session: ClientSession) -> None:
         if not rejections:
             return
         found_in = {

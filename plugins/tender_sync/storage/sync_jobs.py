@@ -13,7 +13,7 @@ from pymongo import ReturnDocument
 from tender_sync.errors import SkipRun
 from tender_sync.storage.sync_job_document import refuse_foreign_values
 from tender_sync.timestamps import parse_timestamp, whole_second
-from tender_sync.windows import Doubt, Place, Window
+from tender_sync.windows import Doubt, OpenWindow, ReadPosition, TimeRange
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -46,7 +46,7 @@ class SyncJob:
     """
 
     mode: str
-    place: Place
+    position: ReadPosition
     backfill_start: datetime
     failures: int
 
@@ -155,7 +155,7 @@ class SyncJobs:
             )
 
     def _beginning(self) -> dict[str, Any]:
-        return _place_fields(Place(_EVER, self._source.first_span)) | {
+        return _position_fields(ReadPosition(_EVER, self._source.first_span)) | {
             "status": BACKFILLING,
             "lastSyncedDate": None,
             "backfillCompletedAt": None,
@@ -236,14 +236,14 @@ class SyncJobs:
                 "by this one"
             )
 
-    def update_sync_progress(self, place: Place | None, counts: Counter[str], session: ClientSession) -> None:
+    def update_sync_progress(self, position: ReadPosition | None, counts: Counter[str], session: ClientSession) -> None:
         """Move the job to `place` (None: leave it) and add a page's `counts` to it and to its run, as the page is.
 
         :raises SkipRun: the lease has been taken over, and so the page must not be committed
         """
         self.renew(session)
-        fields = (_place_fields(place) if place else {}) | {"updatedAt": self._clock.now()}
-        if place and place.window is None:
+        fields = (_position_fields(position) if position else {}) | {"updatedAt": self._clock.now()}
+        if position and position.window is None:
             fields["failures"] = 0
         fetched, rejected = counts["fetched"], counts["rejected"]
         totals = {f"totals.{name}": count for name, count in counts.items()}
@@ -261,30 +261,36 @@ class SyncJobs:
         self._require(self._jobs.update_one(self._mine, done).matched_count)
         return bool(first.modified_count)
 
-    def mark_sync_error(self, message: str, *, place: Place | None = None, stuck: bool = False) -> None:
+    def mark_sync_error(self, message: str, *, position: ReadPosition | None = None, stuck: bool = False) -> None:
         """Note a failure; the job stays at `place`. `stuck`: the open window itself may be what fails.
 
-        Without a place, what failed was none of the job's own reading, and its status stays too.
+        Without a position, what failed was none of the job's own reading, and its status stays too.
 
         :raises SkipRun: the lease has been taken over
         """
         # A string, as the web app's model has it.
         entry = f"{_iso(self._clock.now())} {self.run_id}: {message[:2000]}"
         changes = {
-            "$set": (_place_fields(place) | {"status": ERROR} if place else {}) | {"updatedAt": self._clock.now()},
+            "$set": (_position_fields(position) | {"status": ERROR} if position else {})
+            | {"updatedAt": self._clock.now()},
             "$inc": {"lastRunErrors": 1, "failures": int(stuck)},
             "$push": {"errorLog": {"$each": [entry], "$slice": -ERRORS_KEPT}},
         }
         self._require(self._jobs.update_one(self._mine, changes).matched_count)
 
-    def note_suspect(self, window: Window, reason: str, session: ClientSession) -> None:
+    def note_suspect(self, window: TimeRange, reason: str, session: ClientSession) -> None:
         """Remember a window that had to be closed without a believable end, for the audit and for people."""
         suspect = {"from": window.start, "to": window.end, "reason": reason[:500], "at": self._clock.now()}
         changes = {"$push": {"suspectWindows": {"$each": [suspect], "$slice": -SUSPECTS_KEPT}}}
         self._jobs.update_one(self._mine, changes, session=session)
 
     def end_run(
-        self, outcome: str, *, place: Place | None = None, counts: Mapping[str, int] | None = None, **facts: Any
+        self,
+        outcome: str,
+        *,
+        position: ReadPosition | None = None,
+        counts: Mapping[str, int] | None = None,
+        **facts: Any,
     ) -> dict[str, Any]:
         """Close the run's record with `outcome` and `facts`, give the lease back, return the record.
 
@@ -293,9 +299,9 @@ class SyncJobs:
         """
         now, counts = self._clock.now(), counts or {}
         job = {"lease": None, "updatedAt": now}
-        if place is not None:
-            job |= _place_fields(place)
-            facts["watermark"] = place.watermark
+        if position is not None:
+            job |= _position_fields(position)
+            facts["watermark"] = position.watermark
 
         def write(session: ClientSession) -> dict[str, Any] | None:
             totals = {f"totals.{name}": count for name, count in counts.items()}
@@ -351,11 +357,11 @@ def _iso(moment: datetime) -> str:
     return whole_second(moment).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _place_fields(place: Place) -> dict[str, Any]:
-    window, doubt = place.window, place.doubt
+def _position_fields(position: ReadPosition) -> dict[str, Any]:
+    window, doubt = position.window, position.doubt
     return {
-        "cursor": place.cursor,
-        "lastSyncedDate": _iso(place.watermark),
+        "cursor": position.cursor,
+        "lastSyncedDate": _iso(position.watermark),
         "window": window
         and {
             "from": window.start,
@@ -364,7 +370,7 @@ def _place_fields(place: Place) -> dict[str, Any]:
             "held": window.held,
             "topNumber": window.top,
         },
-        "lastNumber": place.number,
+        "lastNumber": position.number,
         "doubt": doubt
         and {
             "to": doubt.end,
@@ -372,8 +378,8 @@ def _place_fields(place: Place) -> dict[str, Any]:
             "found": doubt.found,
             "spanSeconds": doubt.span.total_seconds(),
         },
-        "windowSpanSeconds": place.span.total_seconds(),
-        "losesReleases": place.lossy,
+        "windowSpanSeconds": position.span.total_seconds(),
+        "losesReleases": position.lossy,
     }
 
 
@@ -386,7 +392,7 @@ def _from_document(document: dict[str, Any], source: Source) -> SyncJob:
     window = document["window"]
     return SyncJob(
         mode=SYNCING if document.get("backfillCompletedAt") else BACKFILLING,
-        place=Place(
+        position=ReadPosition(
             watermark=parse_timestamp(watermark, "syncJobs.lastSyncedDate") if watermark else start,
             span=timedelta(seconds=document["windowSpanSeconds"]),
             window=window and _window(window),
@@ -400,9 +406,9 @@ def _from_document(document: dict[str, Any], source: Source) -> SyncJob:
     )
 
 
-def _window(document: dict[str, Any]) -> Window:
+def _window(document: dict[str, Any]) -> OpenWindow:
     # A job of an earlier version kept no numbers: its open window proves nothing, and so is read again if long.
-    return Window(
+    return OpenWindow(
         document["from"], document["to"], document["pages"], document.get("held") or 0, document.get("topNumber")
     )
 

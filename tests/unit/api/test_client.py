@@ -20,11 +20,11 @@ from tender_sync.api.client import TRIES, PageClient
 from tender_sync.errors import FailRun, FixSetup, ReadAgain, RetrySmallerWindow
 from tender_sync.sources import CONTRACTS_FINDER, FIND_A_TENDER, SOURCES
 from tender_sync.storage.request_slots import LONGEST_HOLD_OFF
-from tender_sync.windows import Window, first_query
+from tender_sync.windows import TimeRange, first_query
 from tests.simulated import SimulatedClock
 from tools.mongod import free_port
 
-WINDOW = Window(datetime(2026, 1, 5, 6, tzinfo=UTC), datetime(2026, 1, 5, 12, tzinfo=UTC))
+WINDOW = TimeRange(datetime(2026, 1, 5, 6, tzinfo=UTC), datetime(2026, 1, 5, 12, tzinfo=UTC))
 NOON = "Mon, 05 Jan 2026 12:00:01 GMT"
 both_sources = pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
 

@@ -13,10 +13,10 @@ from tender_sync.errors import FixSetup
 from tender_sync.orchestration.params import source_params
 from tender_sync.pipeline.run_request import Mode, RunRequest, read_run_request
 from tender_sync.sources import FIND_A_TENDER, SOURCES
-from tender_sync.windows import Window
+from tender_sync.windows import TimeRange
 
 NOW = datetime(2026, 11, 25, 9, 30, 15, tzinfo=UTC)
-DAY = Window(datetime(2026, 6, 1, tzinfo=UTC), datetime(2026, 6, 2, tzinfo=UTC))
+DAY = TimeRange(datetime(2026, 6, 1, tzinfo=UTC), datetime(2026, 6, 2, tzinfo=UTC))
 RANGE = {"window_from": "2026-06-01", "window_to": "2026-06-02T00:00:00Z"}
 
 
@@ -125,14 +125,14 @@ def test_moment_without_a_zone_is_of_utc_wherever_the_machine_stands():
 
 def test_range_into_the_future_ends_now():
     window = order(mode="replay", window_from="2026-11-25", window_to="2026-11-26").window
-    assert window == Window(datetime(2026, 11, 25, tzinfo=UTC), NOW)
+    assert window == TimeRange(datetime(2026, 11, 25, tzinfo=UTC), NOW)
 
 
 def test_run_of_an_airflow_backfill_replays_its_hour():
     asked = read_run_request(filled(), NOW, backfill_of=DAY.end)
-    assert (asked.mode, asked.window) == (Mode.REPLAY, Window(DAY.end - timedelta(hours=1), DAY.end))
+    assert (asked.mode, asked.window) == (Mode.REPLAY, TimeRange(DAY.end - timedelta(hours=1), DAY.end))
     unfinished = read_run_request(filled(), NOW, backfill_of=NOW + timedelta(minutes=20))
-    assert unfinished.window == Window(NOW - timedelta(minutes=40), NOW), "a window never ends past now"
+    assert unfinished.window == TimeRange(NOW - timedelta(minutes=40), NOW), "a window never ends past now"
     with_conf = read_run_request(filled(mode="dry_run"), NOW, backfill_of=DAY.end)
     assert (with_conf.mode, with_conf.window) == (Mode.DRY_RUN, None)
 
