@@ -28,6 +28,7 @@ from bson import ObjectId
 from tender_sync.clock import SystemClock
 from tender_sync.mapping.contract import map_ocds_to_contract
 from tender_sync.mapping.cpv import CPV_SECTOR_MAP
+from tender_sync.run_outcome import Outcome
 from tender_sync.sources import SOURCES
 from tender_sync.storage.contract_counts import ContractCounts
 from tender_sync.storage.page_commit import MappedPage, Store
@@ -99,7 +100,7 @@ def _fill(db: Database[dict[str, Any]], contracts: int) -> None:
         jobs = SyncJobs(db, source, clock, owner="timing", run_id="timing")
         jobs.get_or_create_sync_job(source.history_start)
         jobs.mark_sync_complete()
-        jobs.end_run("done")
+        jobs.end_run(Outcome.DONE)
     months, seconds = _timed(lambda: sum(ContractCounts(db, source).recount(clock) for source in SOURCES.values()))
     print(
         f"{contracts:,} contracts of {_BUYERS:,} buyers, counted anew by day, stage and sector in {seconds:.0f} s: "
@@ -219,15 +220,18 @@ def _commit(db: Database[dict[str, Any]]) -> None:
     window = OpenWindow(datetime.now(UTC) - timedelta(hours=6), datetime.now(UTC))
     pages = []
     for number in range(_PAGES):
-        contracts = [map_ocds_to_contract(_release(number, n), source.name) for n in range(source.page_size)]
+        contracts = [map_ocds_to_contract(_release(number, n), source.name) for n in range(source.windows.page_size)]
         page = MappedPage(
-            window=window, contracts=contracts, position=replace(position, window=window), counts=Counter(pages=1)
+            window=window,
+            contracts=contracts,
+            position=replace(position, open_window=window),
+            counts=Counter(pages=1),
         )
         pages.append(_timed(partial(store.commit_page, page))[1] * 1000)
-    jobs.end_run("done")
+    jobs.end_run(Outcome.DONE)
     print(
-        f"a page of {source.page_size} new contracts is committed in {median(pages):.0f} ms (median of {_PAGES}), of "
-        f"which {median(counting):.1f} ms keep the counts"
+        f"a page of {source.windows.page_size} new contracts is committed in {median(pages):.0f} ms (median of "
+        f"{_PAGES}), of which {median(counting):.1f} ms keep the counts"
     )
 
 

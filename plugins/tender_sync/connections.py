@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pymongo
 from airflow.exceptions import AirflowConfigException
+from airflow.providers.http.hooks.http import HttpHook
 from airflow.providers.mongo.hooks.mongo import MongoHook
 from airflow.sdk.exceptions import AirflowException
 from bson.codec_options import CodecOptions, DatetimeConversion
+from pymongo.database import Database
 from pymongo.errors import (
     ConfigurationError,
     OperationFailure,
@@ -27,7 +29,8 @@ from tender_sync.sources import MONGO_CONN_ID
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pymongo.database import Database
+# The database as the rooms without PyMongo name it.
+MongoDatabase: TypeAlias = Database[dict[str, Any]]
 
 # Milliseconds where a unit is not said. Anything in the connection's extra overrides these.
 CLIENT_DEFAULTS = {
@@ -53,7 +56,7 @@ _UNAUTHORISED, _WRONG_CREDENTIALS, _ATLAS_REFUSAL = 13, 18, 8000
 
 
 @contextmanager
-def database(conn_id: str = MONGO_CONN_ID) -> Iterator[Database[dict[str, Any]]]:
+def database(conn_id: str = MONGO_CONN_ID) -> Iterator[MongoDatabase]:
     """Open the database of an Airflow connection (its schema), for the time of the block.
 
     Datetimes come back aware; reads and writes are of the majority, so that nothing seen can be rolled back.
@@ -63,7 +66,7 @@ def database(conn_id: str = MONGO_CONN_ID) -> Iterator[Database[dict[str, Any]]]
     """
     hook = _hook(conn_id)
     where = _where(hook)
-    with hook, _in_plain_words(where):
+    with hook, translate_mongo_errors(where):
         db = _open(hook, CLIENT_DEFAULTS)
         _require_transactions(db, where)
         yield db
@@ -84,7 +87,7 @@ class KeptDatabase:
         self._lock = threading.Lock()
 
     @contextmanager
-    def opened(self) -> Iterator[Database[dict[str, Any]]]:
+    def opened(self) -> Iterator[MongoDatabase]:
         """Give the database for the time of the block, in which MongoDB must answer within `seconds` altogether.
 
         :raises FixSetup: the connection is missing or wrong, or credentials are refused
@@ -92,12 +95,12 @@ class KeptDatabase:
         """
         with self._lock:
             hook = self._current_hook()
-            with _in_plain_words(_where(hook), _ASKED_AGAIN):
+            with translate_mongo_errors(_where(hook), _ASKED_AGAIN):
                 db = _open(hook, KEPT_DEFAULTS)
             self._hook = hook
             self._users[hook] += 1
         try:
-            with _in_plain_words(_where(hook), _ASKED_AGAIN), pymongo.timeout(self._seconds):
+            with translate_mongo_errors(_where(hook), _ASKED_AGAIN), pymongo.timeout(self._seconds):
                 yield db
         except FailRun:
             with self._lock:
@@ -124,11 +127,32 @@ class KeptDatabase:
                 pass
 
 
+def describe_connection(conn_id: str) -> str:
+    """Return how messages name the server of an Airflow connection."""
+    return _where(_hook(conn_id))
+
+
+def http_hook(conn_id: str, base_url: str) -> HttpHook:
+    """Return the hook of an Airflow connection to an API, for GET requests; `base_url` is for its error's example.
+
+    :raises FixSetup: the connection is missing or cannot be used
+    """
+    hook = HttpHook(method="GET", http_conn_id=conn_id)
+    try:
+        hook.get_conn()
+    except (AirflowException, ValueError) as error:
+        raise FixSetup(
+            f"the Airflow connection {conn_id!r} cannot be used: {error}. Expected one of type http, such as "
+            f'AIRFLOW_CONN_{conn_id.upper()}=\'{{"conn_type": "http", "host": "{base_url}"}}\''
+        ) from None
+    return hook
+
+
 def _where(hook: MongoHook) -> str:
     return f"MongoDB at {hook.connection.host} (connection {hook.mongo_conn_id!r})"
 
 
-def _open(hook: MongoHook, defaults: Mapping[str, Any]) -> Database[dict[str, Any]]:
+def _open(hook: MongoHook, defaults: Mapping[str, Any]) -> MongoDatabase:
     """Return the connection's database; the hook makes its client at the first call."""
     hook.extras = {**defaults, **hook.extras}
     try:
@@ -160,7 +184,7 @@ def _hook(conn_id: str) -> MongoHook:
     return hook
 
 
-def _require_transactions(db: Database[dict[str, Any]], where: str) -> None:
+def _require_transactions(db: MongoDatabase, where: str) -> None:
     hello = db.client.admin.command("hello")
     if "setName" not in hello and hello.get("msg") != "isdbgrid":
         raise FixSetup(
@@ -171,7 +195,12 @@ def _require_transactions(db: Database[dict[str, Any]], where: str) -> None:
 
 
 @contextmanager
-def _in_plain_words(where: str, consequence: str = _NOT_COMMITTED) -> Iterator[None]:
+def translate_mongo_errors(where: str, consequence: str = _NOT_COMMITTED) -> Iterator[None]:
+    """Raise what PyMongo raises in the block as an error of ours, in plain words; `where` names the server.
+
+    :raises FixSetup: the connection, the credentials or the user's rights are wrong
+    :raises FailRun: MongoDB failed, or cannot be reached
+    """
     try:
         yield
     except ServerSelectionTimeoutError as error:

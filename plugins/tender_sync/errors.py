@@ -1,54 +1,55 @@
-"""Errors, named by what the caller should do about them; the text says what was met, expected, and what to do."""
+"""Errors, named by what the caller should do. Each message says what was met, what was expected, and what to do."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tender_sync.windows import ReadPosition
+    from tender_sync.run_outcome import Outcome
 
 
 class TenderSyncError(Exception):
-    """Base of everything this package raises on purpose; `requests` counts those made in vain before it."""
-
-    requests = 0
+    """Base of everything this package raises on purpose."""
 
 
 class FailRun(TenderSyncError):
-    """End this run as failed; the job keeps its position, and a retry or the next hourly run may well succeed."""
+    """End this run as failed. The job keeps its position, and a retry or the next hourly run may well succeed."""
 
 
 class FixSetup(FailRun):
-    """End this run as failed; no retry can help until a person changes a setting."""
+    """End this run as failed. No retry can help until a person changes a setting."""
 
 
 class RetrySmallerWindow(FailRun):
-    """End this run as failed, and let the next one read a smaller window: this one may be what is at fault."""
+    """End this run as failed, and let the next one read a smaller window: this window may be what is at fault."""
 
 
 class FinishEarly(TenderSyncError):
-    """End this run in order: its time is spent, or it was told to stop."""
+    """End this run in order: a budget is spent, or the task was told to stop. `reason` says more, where needed."""
+
+    def __init__(self, outcome: Outcome, reason: str = "") -> None:
+        super().__init__(f"{outcome}: {reason}" if reason else str(outcome))
+        self.outcome = outcome
+        self.reason = reason
 
 
 class SkipRun(TenderSyncError):
-    """Another run holds, or has taken, this source's lease: end without having done or failed anything."""
+    """Another run holds, or has taken over, this source's lease: end without having done or failed anything."""
 
 
 class ReadAgain(TenderSyncError):
-    """The answer cannot be believed: read its window again in smaller pieces.
+    """The answer cannot be used: read its window again in smaller pieces.
 
-    `body` holds the raw answer where it could not be decoded, so that it can be set aside in the end. `place`: where to
-    go on, when that is not the first half of the window.
+    `body` is the raw answer where it could not be decoded, so that it can be kept in the end.
     """
 
-    def __init__(self, message: str, body: bytes = b"", position: ReadPosition | None = None) -> None:
+    def __init__(self, message: str, body: bytes = b"") -> None:
         super().__init__(message)
         self.body = body
-        self.position = position
 
 
 class AlertOperator(TenderSyncError):
-    """All that a program can do is done; fail the task, for good, so that a person learns of it."""
+    """All that a program can do is done. Fail the task for good, so that a person learns of it."""
 
 
 class RejectedRelease(TenderSyncError):

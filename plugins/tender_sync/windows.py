@@ -1,31 +1,52 @@
-"""Pure arithmetic of windows and cursors: the next request, and where a page leaves the source.
+"""Time ranges, windows and cursors: the next request, and where a page leaves the reading. Pure.
 
-Windows go forward in time from the watermark to the run's ceiling; `after_page` moves through one, `halve_open_window`
-halves one that could not be believed. Times are aware UTC datetimes in whole seconds; only `to_api_time` knows that an
-API has another clock.
+History is read in windows, forward in time, from the watermark to the run's ceiling. Times are aware UTC datetimes in
+whole seconds. Only `to_api_time` knows that an API has another clock.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from tender_sync.errors import ReadAgain
-from tender_sync.sources.base import NUMBERS_A_YEAR
+from tender_sync.number_proof import NumberProof
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from zoneinfo import ZoneInfo
 
-    from tender_sync.sources.base import Source
-
-# Of the 461 numbers of the recorded 10 August 2026 two were never published. Kingfisher's losses were many times that.
-ONE_NUMBER_UNUSED_IN = 50
 STEP_OF_GROWTH = 1.25
 _HIDDEN = "releases may be hidden"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowRules:
+    """How the history of a source is cut into windows, and how a window is asked of its API.
+
+    `clocks` are the time zones in which the API may read a time without a zone; a request is so wide that every reading
+    covers the window. `first_span`, `max_unproven_span` and `max_span` are the sizes of the first window, of the
+    longest that is believed without proof, and of the longest ever asked for: what is longer than `max_unproven_span`
+    must be proved whole by its notice numbers (`number_proof`). Windows are sized to hold `target_pages`; one with
+    `max_pages` is too deep. Syncing begins `look_back` before the watermark, for what was listed late.
+    """
+
+    from_param: str
+    to_param: str
+    clocks: tuple[ZoneInfo, ...]
+    first_span: timedelta
+    max_unproven_span: timedelta
+    max_span: timedelta
+    target_pages: int
+    max_pages: int
+    look_back: timedelta
+    page_size: int = 100
+    # Two windows share this much, because whether an API's bounds are inclusive is documented nowhere.
+    overlap: timedelta = timedelta(seconds=1)
+    # The smallest unit both APIs can be asked for: their times have whole seconds.
+    min_span: timedelta = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -35,260 +56,259 @@ class TimeRange:
     start: datetime
     end: datetime
 
+    def __str__(self) -> str:
+        return f"[{self.start:%Y-%m-%d %H:%M:%S}, {self.end:%Y-%m-%d %H:%M:%S}]"
+
+    @property
+    def span(self) -> timedelta:
+        """The time from start to end."""
+        return self.end - self.start
+
 
 @dataclass(frozen=True)
 class OpenWindow(TimeRange):
-    """A time range being read from an API. It is complete only when a believable end was seen.
+    """A time range that is being read from an API. It is complete only when a believable end was seen.
 
-    `pages` counts those read so far, `held` the notice numbers on them that are new, `top` is the highest of these.
+    `pages` counts the pages read so far; `numbers` are the notice numbers on them.
     """
 
     pages: int = 0
-    held: int = 0
-    top: int | None = None
+    numbers: NumberProof = field(default_factory=NumberProof)
 
 
 @dataclass(frozen=True)
-class Doubt:
-    """A long window that did not prove whole and is being read again in short ones, up to its `end`.
+class Recheck:
+    """A long window that was not proved whole and is read again in short ones, up to its `end`.
 
-    It held `held` notice numbers; the short ones have `found` that many so far. `span` was the size of windows then.
+    It held `expected` notice numbers; the short windows have found `found` so far. Windows were `span` long then.
     """
 
     end: datetime
-    held: int
+    expected: int
     span: timedelta
     found: int = 0
 
 
 @dataclass(frozen=True)
 class ReadPosition:
-    """Where a source is.
+    """Where reading stands. Everything up to `watermark` is stored.
 
-    `watermark`: all up to here is committed. `window` and `cursor`: the open window and how to go on inside it (null:
-    its first page). `span`: the size of the next window. `reached`: how far this run's windows have come, which in a
-    look-back lies behind the watermark; None before the first. `number`: the notice number the last window ended with.
-    `doubt`: what is being read again, if anything. `lossy`: a long window has lost releases; none is asked for again.
+    `open_window` is being read, and `cursor` is the query of its next page (None: its first page). The window after it
+    will be `next_span` long. `reached` is how far the windows of this run have come, which in a look-back lies before
+    the watermark; None before the first. `last_number` is the notice number the last window ended with. `recheck`: what
+    is read again in short windows, if anything. `loses_releases`: a long window has lost some; none is asked for again.
     """
 
     watermark: datetime
-    span: timedelta
-    window: OpenWindow | None = None
+    next_span: timedelta
+    open_window: OpenWindow | None = None
     cursor: str | None = None
     reached: datetime | None = None
-    number: int | None = None
-    doubt: Doubt | None = None
-    lossy: bool = False
+    last_number: int | None = None
+    recheck: Recheck | None = None
+    loses_releases: bool = False
+
+    @property
+    def window(self) -> OpenWindow:
+        """The open window; to be asked for only where one is open."""
+        if self.open_window is None:
+            raise ValueError(f"no window is open at {self.watermark}: open one with open_next_window first")
+        return self.open_window
 
 
 @dataclass(frozen=True)
 class PageEnd:
-    """What decides how a walk goes on after a page: how much it held, what it links to, and what is odd about that.
+    """What decides how reading goes on after a page.
 
-    `numbers` are the notice numbers on it (`Source.numbers`).
+    `size` counts its releases, `next_cursor` is its next link's query, `link_problem` says why that link cannot be
+    used, `numbers` are its notice numbers.
     """
 
     size: int
     next_cursor: str | None
-    doubt: str | None = None
+    link_problem: str | None = None
     numbers: frozenset[int] = frozenset()
 
 
-def open_window(source: Source, position: ReadPosition, ceiling: datetime, *, look_back: bool) -> ReadPosition | None:
-    """Open the next window up to `ceiling`, or return None when there is nothing left to read."""
+@dataclass(frozen=True)
+class Distrusted:
+    """A page that cannot be believed, and why. `go_on_at`: where to go on; None for the window's first half."""
+
+    reason: str
+    go_on_at: ReadPosition | None = None
+
+
+def open_next_window(
+    rules: WindowRules, position: ReadPosition, ceiling: datetime, *, look_back: bool
+) -> ReadPosition | None:
+    """Open the next window up to `ceiling`, or return None when nothing is left to read."""
     if position.reached is not None:
-        known, start = position.reached, position.reached - source.overlap
+        known, start = position.reached, position.reached - rules.overlap
     elif look_back:
-        known = start = position.watermark - source.look_back
+        known = start = position.watermark - rules.look_back
     else:
-        known, start = position.watermark, position.watermark - source.overlap
-    end = min(known + position.span, ceiling)
-    if position.doubt and known < position.doubt.end < end:
-        end = position.doubt.end
+        known, start = position.watermark, position.watermark - rules.overlap
+    end = min(known + position.next_span, ceiling)
+    if position.recheck and known < position.recheck.end < end:
+        end = position.recheck.end
     if known >= end:
         return None
-    return replace(position, window=OpenWindow(start, end), cursor=None)
+    return replace(position, open_window=OpenWindow(start, end), cursor=None)
 
 
-def first_query(source: Source, window: TimeRange) -> str:
+def first_query(rules: WindowRules, window: TimeRange) -> str:
     """Build the query string of a window's first page, in the API's own clock and so wide that nothing is left out."""
     bounds = {
-        source.from_param: to_api_time(window.start, source.clocks, widen=min),
-        source.to_param: to_api_time(window.end, source.clocks, widen=max),
-        "limit": _full(source, window),
+        rules.from_param: to_api_time(window.start, rules.clocks, widen=min),
+        rules.to_param: to_api_time(window.end, rules.clocks, widen=max),
+        "limit": _full_page_size(rules, window),
     }
     return urlencode(bounds, safe=":")
 
 
 def to_api_time(moment: datetime, clocks: tuple[ZoneInfo, ...], *, widen: Callable[[list[datetime]], datetime]) -> str:
-    """Say `moment` as local time, moved outwards (`widen`: min or max) until no clock can misread it.
+    """Return `moment` as a local time without a zone, moved outwards until none of `clocks` can misread it.
 
-    A local time that happens twice (the autumn hour) or never (the spring hour) is left for the edge of its hour.
+    `widen` is min for a start and max for an end. A local time that happens twice (the autumn hour) or never (the
+    spring hour) is left for the edge of its hour.
     """
-    return _local(moment, clocks, widen).isoformat(timespec="seconds")
+    return _widened(moment, clocks, widen).isoformat(timespec="seconds")
 
 
-def _local(moment: datetime, clocks: tuple[ZoneInfo, ...], widen: Callable[[list[datetime]], datetime]) -> datetime:
+def _widened(moment: datetime, clocks: tuple[ZoneInfo, ...], widen: Callable[[list[datetime]], datetime]) -> datetime:
     local = widen([moment.astimezone(clock).replace(tzinfo=None) for clock in clocks])
-    while any(_unclear(local, clock) for clock in clocks):
+    while any(_is_ambiguous(local, clock) for clock in clocks):
         hour = local.replace(minute=0, second=0)
         local = hour - timedelta(seconds=1) if widen is min else hour + timedelta(hours=1)
     return local
 
 
-def _unclear(local: datetime, clock: ZoneInfo) -> bool:
+def _is_ambiguous(local: datetime, clock: ZoneInfo) -> bool:
     earlier, later = (local.replace(tzinfo=clock, fold=fold).utcoffset() for fold in (0, 1))
     return earlier != later
 
 
 def after_page(
-    source: Source, position: ReadPosition, page: PageEnd, seen: Collection[str], ceiling: datetime
-) -> ReadPosition:
-    """Say where a page leaves the source: further inside its window, or past its end.
+    rules: WindowRules, position: ReadPosition, page: PageEnd, followed: Collection[str], ceiling: datetime
+) -> ReadPosition | Distrusted:
+    """Return where a page leaves the reading: further inside its window, past its end, or distrusted.
 
-    `seen` are the cursors already followed in this window. The watermark moves only when the window closes, and never
-    back. `ceiling` is the latest moment the first page can have known about; the window ends there at most.
-
-    :raises ReadAgain: the page cannot be believed; its window must be read again in smaller pieces
+    `followed` are the cursors already followed in this window. The watermark moves only when the window closes, and
+    never back. `ceiling` is the latest moment that the first page can know of; the window ends there at most.
     """
-    window = opened(position)
-    if doubt := page.doubt or _doubt(source, window, page, seen):
-        raise ReadAgain(doubt)
-    end = min(window.end, ceiling) if window.pages == 0 else window.end
-    fresh = {number for number in page.numbers if position.number is None or number > position.number}
-    read = OpenWindow(
-        window.start,
-        end,
-        pages=window.pages + 1,
-        held=window.held + len(fresh),
-        top=max(page.numbers | ({window.top} if window.top else set()), default=None),
-    )
-    further = replace(position, window=read, cursor=page.next_cursor)
+    window = position.window
+    if reason := page.link_problem or _unbelievable_end(rules, window, page, followed):
+        return Distrusted(reason)
+    numbers = window.numbers.with_page(page.numbers, after=position.last_number)
+    end = window.end if window.pages else min(window.end, ceiling)
+    read = OpenWindow(window.start, end, window.pages + 1, numbers)
+    further = replace(position, open_window=read, cursor=page.next_cursor)
     if page.next_cursor is not None:
         return further
-    if doubt := _unproven(source, read, position.number):
-        again = replace(
-            position,
-            span=source.max_unproven_span,
-            window=OpenWindow(window.start, window.start + source.max_unproven_span),
-            cursor=None,
-            doubt=Doubt(read.end, read.held, position.span) if read.held else None,
-        )
-        raise ReadAgain(doubt, position=again)
-    return close(source, further)
+    if read.span > rules.max_unproven_span + rules.overlap and (gap := numbers.gap(after=position.last_number)):
+        reason = f"a window of more than {rules.max_unproven_span} is not proved whole ({gap}): {_HIDDEN}"
+        return Distrusted(reason, _recheck(rules, position, read))
+    return close_window(rules, further)
 
 
-def _doubt(source: Source, window: OpenWindow, page: PageEnd, seen: Collection[str]) -> str | None:
+def _unbelievable_end(rules: WindowRules, window: OpenWindow, page: PageEnd, followed: Collection[str]) -> str | None:
     if page.next_cursor is None:
-        if page.size >= _full(source, window):
+        if page.size >= _full_page_size(rules, window):
             return f"a full page of {page.size} has no next link: the walk may have been cut short"
         return None
-    if page.next_cursor in seen:
+    if page.next_cursor in followed:
         return "the next link leads back to a page of this window already read"
-    if page.size < source.page_size and _halved(source, window):
-        return f"a page of {page.size} (a full one has {source.page_size}) links to more: {_HIDDEN}"
-    if window.pages + 1 >= source.max_pages:
-        return f"the window is deeper than {source.max_pages} pages"
+    if page.size < rules.page_size and _first_half(rules, window):
+        return f"a page of {page.size} (a full one has {rules.page_size}) links to more: {_HIDDEN}"
+    if window.pages + 1 >= rules.max_pages:
+        return f"the window is deeper than {rules.max_pages} pages"
     return None
 
 
-def _full(source: Source, window: TimeRange) -> int:
-    """Return how many releases a full page has: of the smallest windows, one less.
+def _full_page_size(rules: WindowRules, window: TimeRange) -> int:
+    """Return the page size to ask for.
 
-    A last page that only happens to be full thus ends in another, of one release, where halving can part it no more.
+    The smallest windows ask for one release fewer. So a last page that happens to be full is followed by one more page,
+    where halving cannot help any more.
     """
-    return source.page_size if _halved(source, window) else source.page_size - 1
+    return rules.page_size if _first_half(rules, window) else rules.page_size - 1
 
 
-def _unproven(source: Source, window: OpenWindow, number: int | None) -> str | None:
-    """Say why a window longer than is believed without proof is not shown to be whole by its notice numbers.
-
-    `number` is the one the window before ended with: from there on, all but a few must be there.
-    """
-    if window.end - window.start <= source.max_unproven_span + source.overlap:
-        return None
-    unshown = f"nothing shows that a window of more than {source.max_unproven_span} is whole"
-    if number is None or window.top is None or window.top < number:
-        return f"{unshown}: it has no notice numbers"
-    if window.top // NUMBERS_A_YEAR > number // NUMBERS_A_YEAR:
-        return f"{unshown}: a year ends in it, and how many numbers the old one had cannot be told"
-    missing = window.top - number - window.held
-    if missing > window.held // ONE_NUMBER_UNUSED_IN:
-        return f"{missing} of the {window.top - number} notice numbers up to {window.top} are missing: {_HIDDEN}"
-    return None
-
-
-def close(source: Source, position: ReadPosition) -> ReadPosition:
-    """Close the open window: the watermark moves to its end, and what it held decides the size of the next.
-
-    At the end of a doubt: if the short windows found no more than the long one had, that one was whole after all.
-    """
-    window = opened(position)
-    span, doubt, lossy = _next_span(source, position), position.doubt, position.lossy
-    if doubt is not None:
-        doubt = replace(doubt, found=doubt.found + window.held)
-        if window.end >= doubt.end:
-            lossy = lossy or doubt.found > doubt.held
-            span, doubt = (span if lossy else doubt.span), None
-    return ReadPosition(
-        watermark=max(position.watermark, window.end),
-        span=span,
-        reached=window.end,
-        number=window.top or position.number,
-        doubt=doubt,
-        lossy=lossy,
+def _recheck(rules: WindowRules, position: ReadPosition, read: OpenWindow) -> ReadPosition:
+    """Begin to read a window again in short ones that need no proof."""
+    return replace(
+        position,
+        next_span=rules.max_unproven_span,
+        open_window=OpenWindow(read.start, read.start + rules.max_unproven_span),
+        cursor=None,
+        recheck=Recheck(read.end, read.numbers.count, position.next_span) if read.numbers.count else None,
     )
 
 
-def _next_span(source: Source, position: ReadPosition) -> timedelta:
-    """Aim at windows of `target_pages`: fast up to what is believed without proof, in smaller steps beyond."""
-    window, span = opened(position), position.span
-    if window.pages > source.target_pages:
-        return _seconds(max(span * source.target_pages / window.pages, span / 2))
-    if span < source.max_unproven_span and window.pages * 4 <= source.target_pages:
-        return min(span * 2, source.max_unproven_span)
-    provable = window.top is not None and position.doubt is None and not position.lossy
-    return min(_seconds(span * STEP_OF_GROWTH), source.max_span if provable else source.max_unproven_span)
+def close_window(rules: WindowRules, position: ReadPosition) -> ReadPosition:
+    """Close the open window: the watermark moves to its end, and what it held decides the size of the next.
+
+    At the end of a recheck: if the short windows found no more than the long one had, that one was whole after all.
+    """
+    window, recheck = position.window, position.recheck
+    span, loses_releases = _next_span(rules, position), position.loses_releases
+    if recheck is not None:
+        recheck = replace(recheck, found=recheck.found + window.numbers.count)
+        if window.end >= recheck.end:
+            loses_releases = loses_releases or recheck.found > recheck.expected
+            span, recheck = (span if loses_releases else recheck.span), None
+    return ReadPosition(
+        watermark=max(position.watermark, window.end),
+        next_span=span,
+        reached=window.end,
+        last_number=window.numbers.highest or position.last_number,
+        recheck=recheck,
+        loses_releases=loses_releases,
+    )
 
 
-def halve_open_window(source: Source, position: ReadPosition) -> ReadPosition | None:
+def _next_span(rules: WindowRules, position: ReadPosition) -> timedelta:
+    """Return the next window's size, for `target_pages`.
+
+    It grows fast up to what is believed without proof, in smaller steps beyond.
+    """
+    window, span = position.window, position.next_span
+    if window.pages > rules.target_pages:
+        return _whole_seconds(max(span * rules.target_pages / window.pages, span / 2))
+    if span < rules.max_unproven_span and window.pages * 4 <= rules.target_pages:
+        return min(span * 2, rules.max_unproven_span)
+    provable = window.numbers.highest is not None and position.recheck is None and not position.loses_releases
+    return min(_whole_seconds(span * STEP_OF_GROWTH), rules.max_span if provable else rules.max_unproven_span)
+
+
+def halve_open_window(rules: WindowRules, position: ReadPosition) -> ReadPosition | None:
     """Halve the open window, to be read from its first page; None when it is as small as the API can be asked.
 
     A window of a size that needs proof is cut down to one that needs none.
     """
-    half = _halved(source, opened(position))
+    half = _first_half(rules, position.window)
     if half is None:
         return None
-    return replace(position, span=max(half.end - half.start, source.min_span), window=half, cursor=None)
+    return replace(position, next_span=max(half.span, rules.min_span), open_window=half, cursor=None)
 
 
-def from_its_start(position: ReadPosition) -> ReadPosition:
-    """Go back to the first page of the open window; what its pages held so far is counted anew."""
-    window = opened(position)
-    return replace(position, window=OpenWindow(window.start, window.end), cursor=None)
+def restart_open_window(position: ReadPosition) -> ReadPosition:
+    """Go back to the first page of the open window; its pages and notice numbers are counted anew."""
+    return replace(position, open_window=OpenWindow(position.window.start, position.window.end), cursor=None)
 
 
-def _halved(source: Source, window: TimeRange) -> OpenWindow | None:
+def _first_half(rules: WindowRules, window: TimeRange) -> OpenWindow | None:
     """Return the first half of a window; None for one so small that its half would be asked for hardly less.
 
-    That is a second or two; where clocks leave an hour open, as Contracts Finder's do all summer, an hour: halved down
-    to seconds, whatever the API fails at would be in each of the hour's two thousand windows.
+    That is a second or two. Where clocks leave an hour open, as Contracts Finder's do all summer, it is an hour: halved
+    down to seconds, whatever the API fails at would be in each of the hour's two thousand windows.
     """
-    span = window.end - window.start
-    half = timedelta(seconds=span.total_seconds() // 2)
-    widened = _local(window.start, source.clocks, max) - _local(window.start, source.clocks, min)
-    if half <= source.overlap or span <= widened:
+    half = timedelta(seconds=window.span.total_seconds() // 2)
+    widening = _widened(window.start, rules.clocks, max) - _widened(window.start, rules.clocks, min)
+    if half <= rules.overlap or window.span <= widening:
         return None
-    return OpenWindow(window.start, window.start + min(half, source.max_unproven_span))
+    return OpenWindow(window.start, window.start + min(half, rules.max_unproven_span))
 
 
-def _seconds(span: timedelta) -> timedelta:
+def _whole_seconds(span: timedelta) -> timedelta:
     return timedelta(seconds=math.ceil(span.total_seconds()))
-
-
-def opened(position: ReadPosition) -> OpenWindow:
-    """Return the open window of a place that has one."""
-    if position.window is None:
-        msg = f"no window is open at {position.watermark}: open one with open_window first"
-        raise ValueError(msg)
-    return position.window

@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 from pymongo import MongoClient
+from pymongo.errors import AutoReconnect
 
 from tender_sync.errors import FailRun, FixSetup, TenderSyncError
 from tender_sync.pipeline.modes import run_source
+from tender_sync.storage.page_commit import Store
+from tender_sync.storage.sync_jobs import SyncJobs
 from tests.integration.oracle import problems
 from tools.mongod import free_port, running_mongod
 
@@ -176,6 +179,45 @@ def test_mongodb_killed_in_the_middle_of_a_run_and_started_again(source, sync, m
             assert sync()["outcome"] == "done"
             assert world.db.syncRuns.count_documents({"outcome": "died"}) == 1
             assert problems(world) == []
+
+
+def test_mongodb_that_fails_in_a_page_is_told_in_the_job_and_the_run(sync, world, monkeypatch):
+    """As when a primary steps down: the connection is lost once, and MongoDB answers again."""
+    world.run_into_a_window()
+    place, failures = world.place, []
+    commit_page = Store.commit_page
+
+    def fail_once(self: Any, page: Any) -> Any:
+        if not failures:
+            failures.append(page)
+            raise AutoReconnect("the primary stepped down")
+        return commit_page(self, page)
+
+    monkeypatch.setattr(Store, "commit_page", fail_once)
+    message = failure(sync, FailRun)
+    all_of(message, "127.0.0.1", "'tendhunt_mongo'", "the primary stepped down", "next run goes on")
+    job, run = world.job, world.db.syncRuns.find_one(sort=[("startedAt", -1)])
+    assert (job["status"], job["lease"], job["lastRunErrors"], job["failures"]) == ("error", None, 1, 0)
+    assert message[:200] in job["errorLog"][-1]
+    assert (run["outcome"], run["error"], run["requests"]) == ("failed", message, 1)
+    assert world.place == place
+    assert sync()["outcome"] == "done"
+    assert problems(world) == []
+
+
+def test_mongodb_failure_that_cannot_be_noted_is_in_the_log(sync, world, monkeypatch, caplog):
+    def fail(*_: Any, **__: Any) -> Any:
+        raise AutoReconnect("the primary is gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "commit_page", fail)
+        patched.setattr(SyncJobs, "mark_sync_error", fail)
+        message = failure(sync, FailRun)
+    assert message in caplog.text
+    assert "this failure could not be noted in syncJobs" in caplog.text
+    assert sync()["outcome"] == "done"
+    assert world.db.syncRuns.count_documents({"outcome": "died"}) == 1
+    assert problems(world) == []
 
 
 def test_start_date_that_is_none(sync, monkeypatch):

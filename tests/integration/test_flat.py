@@ -6,6 +6,7 @@ import uuid
 from contextlib import contextmanager
 
 from tender_sync.mapping.contract import map_ocds_to_contract
+from tender_sync.run_outcome import Outcome
 from tender_sync.storage.page_commit import MappedPage, Store
 from tender_sync.storage.schema import ensure_schema
 from tender_sync.storage.sync_jobs import SyncJobs
@@ -52,7 +53,7 @@ def test_a_run_begins_and_ends_without_looking_through_all_before_it(source, db)
     with profiled(db):
         jobs.get_or_create_sync_job(START)
         jobs.mark_sync_complete()
-        jobs.end_run("done")
+        jobs.end_run(Outcome.DONE)
     examined = keys_examined(db, "syncRuns")
     assert examined
     assert max(examined.values()) < PAGE, examined

@@ -9,8 +9,10 @@ import bson
 import pytest
 
 from tender_sync.errors import FailRun, FixSetup, SkipRun
+from tender_sync.run_outcome import Outcome
 from tender_sync.storage.buyers import Buyers
-from tender_sync.storage.sync_jobs import LEASE, claim_transition
+from tender_sync.storage.lease import LEASE
+from tender_sync.storage.sync_jobs import claim_transition
 from tests.integration.oracle import problems
 from tests.integration.world import START, dump, forget
 
@@ -95,7 +97,7 @@ def test_zombie_writes_nothing_more(world, by):
         world.run(on_fetch=overtaken)
     assert dump(world.db) == holding[1]
     assert len(fetched) == 2
-    holding[0][0].end_run("done")
+    holding[0][0].end_run(Outcome.DONE)
     assert world.run().done
     assert [line for line in problems(world) if "never ended" not in line] == []
 
@@ -119,7 +121,7 @@ def test_end_of_a_zombie_does_not_give_the_others_lease_back(world):
     zombie, _, job = hold(world, "dag/run/sync")
     hold(world, "dag/run/sync")
     before = world.job
-    record = zombie.end_run("done", position=replace(job.position, cursor="gone"), counts={"requests": 1})
+    record = zombie.end_run(Outcome.DONE, position=replace(job.position, cursor="gone"), counts={"requests": 1})
     assert world.job == before
     assert "requests" not in record, "job and record get them together or not at all"
 

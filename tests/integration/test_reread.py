@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from tender_sync.errors import FailRun, ReadAgain, SkipRun
+from tender_sync.run_outcome import Outcome
 from tender_sync.windows import TimeRange
 from tests.integration.oracle import problems
 from tests.integration.world import DAY, START, dump
@@ -106,7 +107,7 @@ def test_replay_waits_for_the_run_that_holds_the_source(world):
     def sleep(seconds: float) -> None:
         waits.append(seconds)
         if len(waits) == 40:
-            jobs.end_run("done")
+            jobs.end_run(Outcome.DONE)
         original(seconds)
 
     world.clock.sleep = sleep
@@ -159,7 +160,7 @@ def test_replay_sets_every_hopeless_window_aside_and_goes_on(world):
         raise ReadAgain("damaged JSON")
 
     # In summer the smallest window of a source with two clocks is an hour.
-    several = timedelta(hours=3) if len(world.source.clocks) > 1 else timedelta(seconds=5)
+    several = timedelta(hours=3) if len(world.source.windows.clocks) > 1 else timedelta(seconds=5)
     narrow = TimeRange(DAY.start, DAY.start + several)
     assert world.replay(narrow, on_fetch=broken)["outcome"] == "done"
     assert len(world.job["suspectWindows"]) > 1

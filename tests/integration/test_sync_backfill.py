@@ -52,7 +52,7 @@ def test_transition_is_made_once(world):
 def test_transition_comes_though_every_run_ends_a_little_behind(source, make_world):
     """In summer each window of Contracts Finder holds the last hour, too: here more than a run's budget of one page."""
     world = make_world(source, [])
-    for number in range(source.page_size + 2):
+    for number in range(source.windows.page_size + 2):
         world.publish(f"99{number:04d}-2026")
         world.pass_time(minutes=1)
     results = []
@@ -245,7 +245,7 @@ def test_contracts_finder_keeps_the_older_release_of_an_updated_notice(make_worl
 def test_notice_listed_late_is_found_by_a_run_that_goes_on_hours_later(world):
     """A walk is cut off after its first page, and a notice dated before it appears there; the API is down for hours."""
     world.run()
-    for number in range(world.source.page_size * 2):
+    for number in range(world.source.windows.page_size * 2):
         world.publish(f"{900000 + number}-2026")
         world.pass_time(seconds=30)
     world.run(max_items=1)
@@ -260,7 +260,7 @@ def test_notice_listed_late_is_found_by_a_run_that_goes_on_hours_later(world):
 
 
 def test_notice_listed_late_at_the_tail_of_a_backfill_is_found_by_a_run_that_goes_on_hours_later(world):
-    for number in range(world.source.page_size * 3):
+    for number in range(world.source.windows.page_size * 3):
         world.publish(f"{900000 + number}-2026")
         world.pass_time(seconds=30)
     while not (world.place["cursor"] and world.place["window"]["to"] == world.clock.now()):

@@ -16,7 +16,8 @@ from requests.exceptions import ReadTimeout
 
 from tender_sync.api.client import CONNECT_SECONDS, READ_SECONDS, TRIES
 from tender_sync.errors import FailRun, RetrySmallerWindow
-from tender_sync.storage.sync_jobs import LEASE, SyncJobs
+from tender_sync.storage.lease import LEASE
+from tender_sync.storage.sync_jobs import SyncJobs
 from tests.integration.oracle import problems
 from tests.integration.world import NOW, WINTER, notices, release
 from tools.ocds_server import FIND_A_TENDER, REGISTRY
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def test_window_deeper_than_the_source_allows_is_read_in_parts(source, make_world):
-    world = make_world(replace(source, max_pages=2))
+    world = make_world(replace(source, windows=replace(source.windows, max_pages=2)))
     assert world.run().done
     assert problems(world) == []
     cursors = [record for record in world.server.requests if "cursor=" in record.query]
@@ -66,7 +67,7 @@ def test_windows_grow_again_once_they_fit(world):
     """A bad hour does not make every later window small."""
     world.server.faults.add("full_without_next", times=3)
     world.run()
-    assert world.job["windowSpanSeconds"] >= world.source.first_span.total_seconds()
+    assert world.job["windowSpanSeconds"] >= world.source.windows.first_span.total_seconds()
 
 
 @pytest.mark.parametrize("hours", [24, 12, 7])
@@ -128,7 +129,7 @@ def test_smallest_window_without_a_believable_end_is_set_aside_by_the_third_run(
 def test_notices_that_fill_their_last_page_hold_nothing_up(source, make_world, now):
     """All of one second, which no window can part: whole though its full page has no next link, and read as such."""
     world = make_world(source, (), now=now)
-    crowd(world, source.page_size)
+    crowd(world, source.windows.page_size)
     world.run_until_done(most=1)
     assert problems(world) == []
     assert world.job["suspectWindows"] == []
@@ -218,7 +219,7 @@ def test_api_that_fails_everywhere_sets_nothing_aside(world):
     assert world.job["suspectWindows"] == []
     window = world.job["window"]
     # All summer long Contracts Finder's two clocks leave an hour open.
-    smallest = timedelta(hours=1) if len(world.source.clocks) > 1 else timedelta(seconds=3)
+    smallest = timedelta(hours=1) if len(world.source.windows.clocks) > 1 else timedelta(seconds=3)
     assert window["to"] - window["from"] <= smallest
     world.server.faults.clear()
     world.run_until_done()
@@ -268,7 +269,7 @@ def test_failing_window_is_halved_after_two_runs(world):
     world.server.faults.clear()
     asked = len(world.server.requests)
     world.run(max_items=1)
-    whole, half = (parse_qs(world.server.requests[n].query)[world.source.to_param] for n in (asked - 1, asked))
+    whole, half = (parse_qs(world.server.requests[n].query)[world.source.windows.to_param] for n in (asked - 1, asked))
     assert half < whole
     world.run_until_done()
     assert problems(world) == []

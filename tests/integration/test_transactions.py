@@ -11,6 +11,7 @@ from pymongo import MongoClient
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from tender_sync.pipeline.remap import Remap
+from tender_sync.run_outcome import Outcome
 from tender_sync.sources import FIND_A_TENDER
 from tender_sync.storage.buyers import Buyers
 from tender_sync.storage.contract_counts import ContractCounts
@@ -80,7 +81,7 @@ def test_page_reads_and_writes_in_its_transaction(writer, world_db, sent):
 
 
 def test_end_of_a_run_is_one_transaction(writer, sent):
-    writer.jobs.end_run("done", counts={"requests": 1})
+    writer.jobs.end_run(Outcome.DONE, counts={"requests": 1})
     assert sent.inside["update syncJobs"] == sent.inside["findAndModify syncRuns"] == 1
     assert not sent.beside
 

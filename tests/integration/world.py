@@ -9,18 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.http.hooks.http import HttpHook
 
-from tender_sync.api.client import PageClient
 from tender_sync.errors import FailRun
+from tender_sync.pipeline.dry_run import dry_run
 from tender_sync.pipeline.engine import SyncResult, process_sync_job
-from tender_sync.pipeline.replay import dry_run, replay
-from tender_sync.pipeline.run import Run
+from tender_sync.pipeline.replay import replay
+from tender_sync.pipeline.run import Run, RunOptions, assemble_run
 from tender_sync.pipeline.run_request import Mode, RunRequest
-from tender_sync.run_budget import RunBudget
+from tender_sync.pipeline.settings import Settings
 from tender_sync.storage.buyers import Buyers
 from tender_sync.storage.contract_counts import ContractCounts
-from tender_sync.storage.page_commit import Store
-from tender_sync.storage.request_slots import RequestSlots
-from tender_sync.storage.sync_jobs import SyncJobs
 from tender_sync.windows import TimeRange
 from tools.ocds_server import Catalogue, OcdsServer, Publication, ServerClock, generate
 
@@ -30,8 +27,9 @@ if TYPE_CHECKING:
     from pymongo.database import Database
 
     from tender_sync.api.client import FetchPageResult
-    from tender_sync.pipeline.engine import FetchPage
     from tender_sync.sources.base import Source
+    from tender_sync.storage.page_commit import Store
+    from tender_sync.storage.sync_jobs import SyncJobs
 
 # Two working days and a half, in summer time: London is an hour from UTC.
 START = datetime(2026, 6, 3, tzinfo=UTC)
@@ -85,84 +83,55 @@ class World:
     def place(self) -> dict[str, Any]:
         return {name: self.job.get(name) for name in ("cursor", "window", "lastSyncedDate", "windowSpanSeconds")}
 
-    def holder(
-        self, owner: str = "dag/run/sync", run_id: str = "run", mode: str | None = None
-    ) -> tuple[SyncJobs, Store]:
-        jobs = SyncJobs(self.db, self.source, self.clock, owner=owner, run_id=run_id, mode=mode)
-        return jobs, Store(self.db, self.source, jobs, self.clock)
-
-    def run(
+    def new_run(
         self,
-        *,
-        max_items: int | None = None,
         owner: str = "dag/run/sync",
+        run_id: str = "",
+        *,
+        mode: str | None = None,
         on_fetch: Callable[[], None] | None = None,
         time_budget: timedelta = timedelta(days=300),
         stop_requested: Callable[[], bool] = lambda: False,
-    ) -> SyncResult:
-        """Do one run; `on_fetch` is called before each page is fetched."""
-        jobs, store = self.holder(owner, f"run-{next(self._numbers)}")
-        budget = RunBudget(self.clock, self.clock.now() + time_budget, renew=jobs.renew, stop_requested=stop_requested)
-        return process_sync_job(
-            self.source,
-            fetch_page=self.fetcher(budget, on_fetch),
-            jobs=jobs,
-            store=store,
-            budget=budget,
-            clock=self.clock,
-            backfill_start=self.start,
-            max_items_per_run=max_items,
-        )
-
-    def replay(
-        self,
-        window: TimeRange,
-        *,
-        max_items: int | None = None,
-        on_fetch: Callable[[], None] | None = None,
-        time_budget: timedelta = timedelta(days=300),
-    ) -> dict[str, Any]:
-        """Read a window again, out of turn."""
-        jobs, store = self.holder("dag/replay/sync", f"run-{next(self._numbers)}", mode="replay")
-        budget = RunBudget(self.clock, self.clock.now() + time_budget, renew=jobs.renew, stop_requested=lambda: False)
-        run = self._assembled(jobs, store, budget, on_fetch)
-        return replay(run, RunRequest(Mode.REPLAY, time_budget, max_items=max_items, window=window))
-
-    def dry_run(self, window: TimeRange) -> dict[str, Any]:
-        """Read a window and only say what it would change."""
-        budget = RunBudget(
-            self.clock, datetime.max.replace(tzinfo=UTC), renew=lambda: None, stop_requested=lambda: False
-        )
-        run = self._assembled(*self.holder(), budget)
-        return dry_run(run, RunRequest(Mode.DRY_RUN, timedelta.max, window=window))
-
-    def _assembled(
-        self, jobs: SyncJobs, store: Store, budget: RunBudget, on_fetch: Callable[[], None] | None = None
+        writes: bool = True,
     ) -> Run:
-        return Run(
-            source=self.source,
-            db=self.db,
-            jobs=jobs,
-            store=store,
-            fetch_page=self.fetcher(budget, on_fetch),
-            budget=budget,
-            clock=self.clock,
-            backfill_start=self.start,
-        )
-
-    def fetcher(self, budget: RunBudget, on_fetch: Callable[[], None] | None = None) -> FetchPage:
-        """Make what fetches pages from this world's server."""
-        pace = RequestSlots(self.db, self.source.name, 0.0, budget)
+        """Put a run of this world's source together; `on_fetch` is called before each page is fetched."""
         hook = HttpHook(method="GET", http_conn_id=self.source.http_conn_id)
         hook.get_conn()
-        feed = PageClient(self.source, hook, pace, self.clock)
+        options = RunOptions(
+            owner=owner,
+            run_id=run_id or f"run-{next(self._numbers)}",
+            mode=mode,
+            time_budget=time_budget,
+            stop_requested=stop_requested,
+            writes=writes,
+        )
+        run = assemble_run(self.source, self.db, hook, Settings(self.start, pace=0.0, burst=1), self.clock, options)
 
         def fetch_page(cursor: str | None, window: TimeRange) -> FetchPageResult:
             if on_fetch:
                 on_fetch()
-            return feed.fetch_page(cursor, window)
+            return run.fetch_page(cursor, window)
 
-        return fetch_page
+        return replace(run, fetch_page=fetch_page)
+
+    def holder(
+        self, owner: str = "dag/run/sync", run_id: str = "run", mode: str | None = None
+    ) -> tuple[SyncJobs, Store]:
+        run = self.new_run(owner, run_id, mode=mode)
+        return run.jobs, run.store
+
+    def run(self, *, max_items: int | None = None, **options: Any) -> SyncResult:
+        """Do one run; `options` are those of `new_run`."""
+        return process_sync_job(self.new_run(**options), max_items)
+
+    def replay(self, window: TimeRange, *, max_items: int | None = None, **options: Any) -> dict[str, Any]:
+        """Read a window again, out of turn."""
+        run = self.new_run("dag/replay/sync", mode="replay", **options)
+        return replay(run, RunRequest(Mode.REPLAY, timedelta(days=300), max_items=max_items, window=window))
+
+    def dry_run(self, window: TimeRange) -> dict[str, Any]:
+        """Read a window and only report what it would change."""
+        return dry_run(self.new_run(writes=False), RunRequest(Mode.DRY_RUN, timedelta.max, window=window))
 
     def run_until_done(self, *, most: int = 300, **options: Any) -> list[SyncResult]:
         """Run again and again until a run reaches its ceiling."""
@@ -236,7 +205,7 @@ def release(
 
 def small(source: Source, **changes: Any) -> Source:
     """Give a source pages so small that a few notices make a walk."""
-    return replace(source, page_size=PAGE_SIZE[source.name], **changes)
+    return replace(source, windows=replace(source.windows, page_size=PAGE_SIZE[source.name], **changes))
 
 
 def notices(source: Source, *, dirty: float = 0.0, times: float = 1.0, now: datetime = NOW) -> list[Publication]:

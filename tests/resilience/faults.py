@@ -86,7 +86,7 @@ class Served:
 @contextmanager
 def never_asked_for(case: Case) -> Iterator[None]:
     """Hide releases from windows longer than the source is walked in."""
-    hours = case.world.source.max_span / timedelta(hours=1)
+    hours = case.world.source.windows.max_span / timedelta(hours=1)
     rule = case.world.server.faults.add("missing_releases", hours=hours + 1, share=0.3)
     yield
     assert rule.hits == 0

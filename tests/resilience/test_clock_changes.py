@@ -40,7 +40,7 @@ def test_no_notice_is_lost_when_the_clocks_change(source, make_world, season, mo
     assert problems(world) == []
     assert world.db.contracts.count_documents({}) == len(moments)
     for record in world.server.requests:
-        for name in (source.from_param, source.to_param):
+        for name in (source.windows.from_param, source.windows.to_param):
             assert not names_the_hour(change, parse_qs(record.query)[name][0]), "no clock can say which one is meant"
     tell(facts=f"{len(moments)} notices, {len(world.server.requests)} requests")
 

@@ -43,7 +43,7 @@ def world(source, make_world, mode):
 def news(world: World) -> None:
     """Publish four pages within twelve hours, an update and a change in place among them."""
     known = sorted(world.catalogue.existing(world.source.name))
-    count = world.source.page_size * 4
+    count = world.source.windows.page_size * 4
     for number in range(count):
         world.pass_time(hours=12 / count)
         world.publish(f"{world.clock.now():%H%M%S}-{number}")

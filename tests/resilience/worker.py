@@ -25,7 +25,8 @@ from tender_sync.api import client as api_client
 from tender_sync.api.client import PageClient
 from tender_sync.errors import SkipRun
 from tender_sync.pipeline import engine
-from tender_sync.storage import sync_jobs
+from tender_sync.storage import lease
+from tender_sync.storage.lease import Lease
 from tender_sync.storage.page_commit import Store
 from tender_sync.storage.sync_jobs import SyncJobs
 from tests.conftest import ROOT
@@ -50,9 +51,9 @@ STEPS: dict[str, tuple[Any, str, str]] = {
     "the transaction's last write": (SyncJobs, "update_sync_progress", "after"),
     "before the commit": (ClientSession, "commit_transaction", "before"),
     "after the commit": (ClientSession, "commit_transaction", "after"),
-    "at window close": (windows, "close", "after"),
-    "before lease renewal": (SyncJobs, "renew", "before"),
-    "after lease renewal": (SyncJobs, "renew", "after"),
+    "at window close": (windows, "close_window", "after"),
+    "before lease renewal": (Lease, "renew", "before"),
+    "after lease renewal": (Lease, "renew", "after"),
     "before the transition": (SyncJobs, "mark_sync_complete", "before"),
     "after the transition": (SyncJobs, "mark_sync_complete", "after"),
     "before the run's end": (SyncJobs, "end_run", "before"),
@@ -132,7 +133,7 @@ def started(job: Job) -> Iterator[Worker]:
 def work(job: Job, tell: Connection) -> None:
     """Do one run, in the process made for it."""
     os.environ[f"AIRFLOW_CONN_{job.source.http_conn_id.upper()}"] = json.dumps({"conn_type": "http", "host": job.url})
-    sync_jobs.LEASE = timedelta(seconds=job.lease_seconds)
+    lease.LEASE = timedelta(seconds=job.lease_seconds)
     api_client.READ_SECONDS = 600  # a test may keep it waiting for an answer
     if job.step is not None:
         _interrupt(job)

@@ -6,6 +6,7 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
+from tender_sync.run_outcome import Outcome
 from tests.conftest import ROOT
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ def messages() -> Iterator[tuple[str, str]]:
                 # A message made of nothing but values is another one's, passed on.
                 if words and re.search(r"[a-z]{3}", words.replace(GAP, "")):
                     yield f"{file.name}:{node.lineno}", _plain(words)
+
+    yield from (("run_outcome.py", str(outcome)) for outcome in Outcome)
 
 
 def rows() -> list[str]:

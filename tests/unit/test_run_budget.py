@@ -9,26 +9,32 @@ import pytest
 
 from tender_sync.errors import FinishEarly
 from tender_sync.run_budget import RunBudget
+from tender_sync.run_meter import RunMeter
 from tests.simulated import SimulatedClock
 
 
-def budget(clock, *, budget=3600.0, renewals=None, stop_requested=lambda: False):
+def budget(clock, *, budget=3600.0, renewals=None, stop_requested=lambda: False, meter=None):
     renewals = [] if renewals is None else renewals
     return RunBudget(
         clock,
         clock.now() + timedelta(seconds=budget),
         renew=lambda: renewals.append(clock.now()),
         stop_requested=stop_requested,
+        meter=meter,
     )
 
 
 def test_a_wait_lasts_what_it_should_and_is_summed():
     clock = SimulatedClock()
-    waiting = budget(clock)
+    meter = RunMeter()
+    waiting = budget(clock, meter=meter)
     waiting.wait(10.05, "pace")
-    waiting.wait(2, "pace")
-    assert sum(clock.slept) == pytest.approx(12.05)
-    assert waiting.waited == pytest.approx(12.05)
+    waiting.wait(2.5, "pace")
+    assert sum(clock.slept) == pytest.approx(12.55)
+    assert meter.uncommitted()["waitedSeconds"] == 13
+    meter.committed({"waitedSeconds": 13})
+    waiting.wait(0.9, "pace")
+    assert meter.uncommitted()["waitedSeconds"] == 0, "what was rounded up is not counted again"
 
 
 def test_a_long_wait_keeps_the_lease_and_is_said(caplog):
@@ -54,7 +60,6 @@ def test_a_clock_that_is_set_changes_no_wait(hours):
     clock.sleep = sleep_and_be_set
     waiting.wait(300, "Retry-After")
     assert sum(clock.slept) == pytest.approx(300)
-    assert waiting.waited == pytest.approx(300)
     assert len(renewals) == 10
 
 

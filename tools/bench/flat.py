@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import count, islice
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,8 +23,8 @@ from tender_sync.api.client import FetchPageResult
 from tender_sync.pipeline.engine import process_sync_job
 from tender_sync.sources import CONTRACTS_FINDER
 from tools.bench.figures import Figure, median_of
-from tools.bench.rig import CLOCK, END, START, endless, fresh_database, holder, mongo, releases
-from tools.bench.stand_ins import MemoryJobs
+from tools.bench.rig import CLOCK, END, START, bench_run, fresh_database, mongo, releases
+from tools.bench.stand_ins import MemoryJobs, memory_run
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -38,7 +39,10 @@ PART = "flat"
 PAGE, SAMPLE = 100, 30
 SIZES = (10_000, 100_000, 1_000_000)
 # One window as long as the run, so that nothing but the page is measured.
-SOURCE = replace(CONTRACTS_FINDER, first_span=END - START, max_pages=10**9, target_pages=10**9)
+_RULES = replace(CONTRACTS_FINDER.windows, first_span=END - START, max_pages=10**9, target_pages=10**9)
+SOURCE = replace(CONTRACTS_FINDER, windows=_RULES)
+# Never asked: pages are made in memory.
+HOOK: Any = None
 
 
 class Pages:
@@ -114,8 +118,9 @@ def _memory(number: int) -> Figure:
         return page.counts
 
     pages.wanted = number // PAGE
-    stand_ins: Any = {"jobs": jobs, "store": SimpleNamespace(commit_page=commit_page)}
-    _process(pages.fetch_page, stand_ins["jobs"], stand_ins["store"])
+    store, never = SimpleNamespace(commit_page=commit_page), datetime.max.replace(tzinfo=UTC)
+    run = memory_run(SOURCE, None, None, jobs, store, CLOCK, pace=0.0, burst=1, deadline=never)
+    process_sync_job(replace(run, fetch_page=pages.fetch_page))
     return Figure(PART, f"memory grown over {number:,} releases, nothing stored", at[-1] - at[20], "MB", "<= 20")
 
 
@@ -130,20 +135,8 @@ def _run(db: Database[dict[str, Any]], pages: Pages, wanted: int) -> list[float]
         ended.append(time.perf_counter())
         return pages.fetch_page(cursor, window)
 
-    _process(fetch_page, *holder(db, SOURCE))
+    process_sync_job(bench_run(db, SOURCE, HOOK, fetch_page=fetch_page))
     return [later - asked for asked, later in zip(pages.asked_at, ended[1:], strict=False)]
-
-
-def _process(fetch_page: Any, jobs: Any, store: Any) -> None:
-    process_sync_job(
-        SOURCE,
-        fetch_page=fetch_page,
-        jobs=jobs,
-        store=store,
-        budget=endless(jobs),
-        clock=CLOCK,
-        backfill_start=START,
-    )
 
 
 def _fill(db: Database[dict[str, Any]], number: int) -> None:

@@ -70,10 +70,10 @@ class History:
     def answer(self, query: str, now: datetime) -> bytes:
         """Answer a request for one page, newest notice first; `now`: what is later is not yet published."""
         asked = {name: values[0] for name, values in parse_qs(query).items()}
-        zone = self.source.clocks[0]
+        zone = self.source.windows.clocks[0]
         bounds = [
             datetime.fromisoformat(asked[name]).replace(tzinfo=zone).timestamp()
-            for name in (self.source.from_param, self.source.to_param)
+            for name in (self.source.windows.from_param, self.source.windows.to_param)
         ]
         low = bisect_left(self.times, bounds[0])
         high = bisect_right(self.times, min(bounds[1], now.timestamp()))

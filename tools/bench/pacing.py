@@ -10,18 +10,15 @@ import threading
 from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from unittest.mock import patch
 
-from tender_sync.api.client import PageClient
 from tender_sync.orchestration.params import TIME_BUDGET_MINUTES
 from tender_sync.pipeline.engine import process_sync_job
-from tender_sync.run_budget import RunBudget
 from tender_sync.sources import SOURCES
-from tender_sync.storage.request_slots import RequestSlots
 from tools.bench.figures import Figure
 from tools.bench.history import TODAY, History
-from tools.bench.stand_ins import MemoryJobs, MemoryStore, SharedClock, Slots, Wire
+from tools.bench.stand_ins import MemoryJobs, MemoryStore, SharedClock, Slots, Wire, memory_run
 from tools.ocds_server.limits import RollingLimit
 
 if TYPE_CHECKING:
@@ -76,20 +73,19 @@ class Side:
         self.clock.leave()
 
     def _run(self) -> None:
-        jobs, deadline = self._jobs, self.clock.now() + timedelta(minutes=TIME_BUDGET_MINUTES)
-        budget = RunBudget(self.clock, deadline, renew=jobs.renew, stop_requested=lambda: False)
-        source, slots, wire = self.source, self.slots, Wire(self.source, self.clock, self.answer)
-        stand_ins: Any = {"slots": slots, "wire": wire, "jobs": jobs, "store": MemoryStore(jobs)}
-        pace = RequestSlots(stand_ins["slots"], source.name, source.pace, budget, burst=source.burst)
-        process_sync_job(
+        jobs, source = self._jobs, self.source
+        run = memory_run(
             source,
-            fetch_page=PageClient(source, stand_ins["wire"], pace, self.clock).fetch_page,
-            jobs=stand_ins["jobs"],
-            store=stand_ins["store"],
-            budget=budget,
-            clock=self.clock,
-            backfill_start=source.history_start,
+            Wire(source, self.clock, self.answer),
+            self.slots,
+            jobs,
+            MemoryStore(jobs),
+            self.clock,
+            pace=source.pace,
+            burst=source.burst,
+            deadline=self.clock.now() + timedelta(minutes=TIME_BUDGET_MINUTES),
         )
+        process_sync_job(run)
 
 
 def measure() -> Iterator[Figure]:

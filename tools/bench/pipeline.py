@@ -12,16 +12,14 @@ from urllib.parse import urlsplit
 import bson
 from pymongo import UpdateOne
 
-from tender_sync.api.client import PageClient
 from tender_sync.api.decoding import decode_package
 from tender_sync.mapping.contract import MappedContract, map_ocds_to_contract
 from tender_sync.pipeline.engine import process_sync_job
 from tender_sync.sources import FIND_A_TENDER
 from tender_sync.storage.page_commit import MappedPage
-from tender_sync.storage.request_slots import RequestSlots
 from tender_sync.windows import TimeRange, first_query
 from tools.bench.figures import ROUNDS, Figure, median_of, timed
-from tools.bench.rig import CLOCK, END, START, endless, fresh_database, holder, mongo, ocds_server, ready_documents
+from tools.bench.rig import END, START, bench_run, fresh_database, holder, mongo, ocds_server, ready_documents
 from tools.bench.stand_ins import MemoryJobs, MemoryStore
 
 if TYPE_CHECKING:
@@ -75,12 +73,12 @@ def _read(db: Database[dict[str, Any]], hook: HttpHook) -> None:
     jobs: Any = MemoryJobs(SOURCE)
     store: Any = MemoryStore(jobs)
     with patch("tender_sync.pipeline.engine.map_ocds_to_contract", lambda release, _: {"noticeId": release["id"]}):
-        _run(db, hook, jobs, store)
+        _run(db, hook, jobs=jobs, store=store)
 
 
 def _whole(db: Database[dict[str, Any]], hook: HttpHook) -> None:
     db["contracts"].delete_many({})
-    _run(db, hook, *holder(db, SOURCE))
+    _run(db, hook)
 
 
 def _unmapped(db: Database[dict[str, Any]], hook: HttpHook, documents: list[dict[str, Any]]) -> None:
@@ -96,19 +94,9 @@ def _all_stored(db: Database[dict[str, Any]], documents: list[dict[str, Any]]) -
         raise SystemExit(f"the pipeline stored {stored} contracts of {len(documents)}: its speed means nothing")
 
 
-def _run(db: Database[dict[str, Any]], hook: HttpHook, jobs: Any, store: Any) -> None:
+def _run(db: Database[dict[str, Any]], hook: HttpHook, **parts: Any) -> None:
     logging.getLogger("airflow").setLevel(logging.ERROR)
-    budget = endless(jobs)
-    feed = PageClient(SOURCE, hook, RequestSlots(db, SOURCE.name, 0.0, budget), CLOCK)
-    process_sync_job(
-        SOURCE,
-        fetch_page=feed.fetch_page,
-        jobs=jobs,
-        store=store,
-        budget=budget,
-        clock=CLOCK,
-        backfill_start=START,
-    )
+    process_sync_job(bench_run(db, SOURCE, hook, **parts))
 
 
 def _split(db: Database[dict[str, Any]], hook: HttpHook) -> Iterator[Figure]:
@@ -116,7 +104,7 @@ def _split(db: Database[dict[str, Any]], hook: HttpHook) -> Iterator[Figure]:
     jobs, store = holder(db, SOURCE)
     position, window = jobs.get_or_create_sync_job(START).position, TimeRange(START, END)
     spent: Counter[str] = Counter()
-    count, query = 0, first_query(SOURCE, window)
+    count, query = 0, first_query(SOURCE.windows, window)
 
     def step(name: str, work: Callable[[], Any]) -> Any:
         began = time.process_time()

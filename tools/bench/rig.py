@@ -9,7 +9,8 @@ import sys
 import tempfile
 import time
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,8 @@ from pymongo.write_concern import WriteConcern
 from tender_sync.connections import CLIENT_DEFAULTS
 from tender_sync.identity.buyer_keys import org_id
 from tender_sync.mapping.contract import map_ocds_to_contract
-from tender_sync.run_budget import RunBudget
+from tender_sync.pipeline.run import RunOptions, assemble_run
+from tender_sync.pipeline.settings import Settings
 from tender_sync.sources import FIND_A_TENDER
 from tender_sync.storage.page_commit import Store
 from tender_sync.storage.schema import ensure_schema
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
     from pymongo.database import Database
 
+    from tender_sync.pipeline.run import Run
     from tender_sync.sources.base import Source
 
 START, END = datetime(2026, 6, 1, tzinfo=UTC), datetime(2026, 6, 4, tzinfo=UTC)
@@ -92,9 +95,10 @@ def holder(db: Database[dict[str, Any]], source: Source) -> tuple[SyncJobs, Stor
     return jobs, Store(db, source, jobs, CLOCK)
 
 
-def endless(jobs: Any) -> RunBudget:
-    """Return budget without an end."""
-    return RunBudget(CLOCK, datetime.max.replace(tzinfo=UTC), renew=jobs.renew, stop_requested=lambda: False)
+def bench_run(db: Database[dict[str, Any]], source: Source, hook: HttpHook, **parts: Any) -> Run:
+    """Return a run without pace and without an end; `parts` take the place of its own."""
+    options = RunOptions(owner="bench", run_id="bench", time_budget=timedelta(days=10_000))
+    return replace(assemble_run(source, db, hook, Settings(START, 0.0, 1), CLOCK, options), **parts)
 
 
 @contextmanager

@@ -12,12 +12,17 @@ from datetime import timedelta
 from email.utils import format_datetime
 from io import BytesIO
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from requests import Response
 from urllib3 import HTTPResponse
 
-from tender_sync.storage.sync_jobs import SyncJob
+from tender_sync.api.client import PageClient
+from tender_sync.pipeline.run import Run
+from tender_sync.run_budget import RunBudget
+from tender_sync.run_meter import RunMeter
+from tender_sync.storage.request_slots import RequestSlots
+from tender_sync.storage.sync_job_document import SyncJob
 from tender_sync.windows import ReadPosition
 
 if TYPE_CHECKING:
@@ -145,8 +150,8 @@ class MemoryJobs:
 
     def get_or_create_sync_job(self, backfill_start: datetime) -> SyncJob:
         """Return the job as it is."""
-        self.position = self.position or ReadPosition(backfill_start, self._source.first_span)
-        return SyncJob(self.mode, self.position, backfill_start, failures=0)
+        self.position = self.position or ReadPosition(backfill_start, self._source.windows.first_span)
+        return SyncJob(self.mode == "backfilling", self.position, backfill_start, failures=0)
 
     def mark_sync_complete(self) -> bool:
         """Note that the ceiling was reached."""
@@ -182,3 +187,32 @@ class MemoryStore:
         self._jobs.position = page.position
         fetched, rejected = len(page.contracts) + len(page.rejections), len(page.rejections)
         return page.counts + Counter(fetched=fetched, created=len(self.ids) - before, rejected=rejected)
+
+
+def memory_run(
+    source: Source,
+    wire: Any,
+    slots: Any,
+    jobs: Any,
+    store: Any,
+    clock: Any,
+    *,
+    pace: float,
+    burst: int,
+    deadline: datetime,
+) -> Run:
+    """Put a run together from stand-ins: nothing of it reaches a server."""
+    meter, nothing = RunMeter(), cast("Any", None)
+    budget = RunBudget(clock, deadline, renew=jobs.renew, stop_requested=lambda: False, meter=meter)
+    client = PageClient(source, wire, RequestSlots(slots, source.name, pace, budget, burst=burst), clock, meter)
+    return Run(
+        source=source,
+        db=nothing,
+        jobs=jobs,
+        store=store,
+        fetch_page=client.fetch_page,
+        budget=budget,
+        clock=clock,
+        backfill_start=source.history_start,
+        meter=meter,
+    )

@@ -8,13 +8,11 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING, Any
 
-from tender_sync.api.client import PageClient
 from tender_sync.pipeline.engine import process_sync_job
 from tender_sync.sources import FIND_A_TENDER
-from tender_sync.storage.request_slots import RequestSlots
 from tender_sync.storage.schema import ensure_schema
 from tools.bench.figures import ROUNDS, Figure, median_of, timed
-from tools.bench.rig import CLOCK, START, endless, fresh_database, holder, mongo, ocds_server
+from tools.bench.rig import bench_run, fresh_database, mongo, ocds_server
 from tools.options import ROOT
 
 if TYPE_CHECKING:
@@ -46,18 +44,7 @@ def measure() -> Iterator[Figure]:
 
         def run() -> Any:
             ensure_schema(db)
-            jobs, store = holder(db, FIND_A_TENDER)
-            budget = endless(jobs)
-            feed = PageClient(FIND_A_TENDER, hook, RequestSlots(db, FIND_A_TENDER.name, 0.0, budget), CLOCK)
-            return process_sync_job(
-                FIND_A_TENDER,
-                fetch_page=feed.fetch_page,
-                jobs=jobs,
-                store=store,
-                budget=budget,
-                clock=CLOCK,
-                backfill_start=START,
-            )
+            return process_sync_job(bench_run(db, FIND_A_TENDER, hook))
 
         run()
         seconds = median_of(timed(run) for _ in range(ROUNDS))

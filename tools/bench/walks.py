@@ -5,17 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from unittest.mock import patch
 
-from tender_sync.api.client import PageClient
 from tender_sync.pipeline.engine import process_sync_job
-from tender_sync.run_budget import RunBudget
 from tender_sync.sources import CONTRACTS_FINDER, FIND_A_TENDER
-from tender_sync.storage.request_slots import RequestSlots
 from tools.bench.figures import Figure
 from tools.bench.history import HONEST, TODAY, History, Loss
-from tools.bench.stand_ins import MemoryJobs, MemoryStore, SharedClock, Slots, Wire
+from tools.bench.stand_ins import MemoryJobs, MemoryStore, SharedClock, Slots, Wire, memory_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,23 +47,21 @@ class Walker:
 
     def run(self) -> int:
         """Do one run up to now; return how many requests it made."""
-        before, source, jobs = self.wire.requests, self.history.source, self.jobs
-        budget = RunBudget(self.clock, datetime.max.replace(tzinfo=UTC), renew=jobs.renew, stop_requested=lambda: False)
-        wire: Any = self.wire
-        stand_ins: dict[str, Any] = {"jobs": jobs, "store": self.store}
-        slots: Any = Slots(self.clock)
+        before, end = self.wire.requests, datetime.max.replace(tzinfo=UTC)
+        run = memory_run(
+            self.history.source,
+            self.wire,
+            Slots(self.clock),
+            self.jobs,
+            self.store,
+            self.clock,
+            pace=0.0,
+            burst=1,
+            deadline=end,
+        )
         # The mapper decides nothing here and would take most of the time.
         with patch("tender_sync.pipeline.engine.map_ocds_to_contract", lambda release, _: {"noticeId": release["id"]}):
-            process_sync_job(
-                source,
-                fetch_page=PageClient(
-                    source, wire, RequestSlots(slots, source.name, 0.0, budget), self.clock
-                ).fetch_page,
-                budget=budget,
-                clock=self.clock,
-                backfill_start=source.history_start,
-                **stand_ins,
-            )
+            process_sync_job(run)
         return self.wire.requests - before
 
     @property
@@ -88,7 +83,7 @@ def measure() -> Iterator[Figure]:
 
 def _backfill(source: Source, total: int, loss: Loss, name: str, target: str) -> Iterator[Figure]:
     walker = Walker(History(source, total, loss=loss))
-    requests, least = walker.run(), ceil(len(walker.history.times) / source.page_size)
+    requests, least = walker.run(), ceil(len(walker.history.times) / source.windows.page_size)
     yield Figure(PART, name, requests / least, "x the least", target, f"{requests:,} of {least:,} requests")
     yield Figure(PART, f"{name}: missing", walker.missing, "releases", "<= 0")
 

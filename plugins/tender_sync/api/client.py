@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from requests import Response
 
     from tender_sync.clock import Clock
+    from tender_sync.run_meter import RunMeter
     from tender_sync.sources.base import Source
     from tender_sync.storage.request_slots import RequestSlots
     from tender_sync.windows import TimeRange
@@ -51,17 +52,16 @@ class FetchPageResult:
     """One page as fetched.
 
     `releases` are as received (anything may stand among them); `next_cursor` is the API's own next-page query, None
-    without a next link; `doubt` says why that link cannot be used. `request` is path and query; `served_at` the
-    server's clock, where it told it; `requests` counts the tries this page took.
+    without a next link; `link_problem` says why that link cannot be used. `request` is path and query; `served_at`
+    the server's clock, where it told it; `size` is in bytes.
     """
 
     releases: list[Any]
     next_cursor: str | None
-    doubt: str | None = None
+    link_problem: str | None = None
     request: str = ""
     size: int = 0
     served_at: datetime | None = None
-    requests: int = 1
 
 
 class _Failed(Exception):
@@ -74,14 +74,14 @@ class _Failed(Exception):
 
 
 class PageClient:
-    """Fetches pages of `source` through `hook`, one request at a time and at `pace`."""
+    """Fetches pages of `source` through `hook`, one request at a time and at `pace`; `meter` counts the requests."""
 
-    def __init__(self, source: Source, hook: HttpHook, pace: RequestSlots, clock: Clock) -> None:
+    def __init__(self, source: Source, hook: HttpHook, pace: RequestSlots, clock: Clock, meter: RunMeter) -> None:
         self._source = source
         self._hook = hook
         self._pace = pace
         self._clock = clock
-        self._requests = 0
+        self._meter = meter
 
     def fetch_page(self, cursor: str | None, window: TimeRange) -> FetchPageResult:
         """Fetch the page of `window` at `cursor`, or its first page.
@@ -91,8 +91,7 @@ class PageClient:
         :raises FailRun: the API cannot be reached, refuses the request or is down
         :raises FinishEarly: the run's time was spent waiting
         """
-        query = cursor or first_query(self._source, window)
-        self._requests = 0
+        query = cursor or first_query(self._source.windows, window)
         retrying = Retrying(
             retry=retry_if_exception_type(_Failed),
             stop=stop_after_attempt(TRIES),
@@ -105,17 +104,13 @@ class PageClient:
         try:
             return retrying(self._ask, query, with_cursor=cursor is not None)
         except _Failed as failed:
-            failed.in_the_end.requests = self._requests
             if failed.wait:
                 self._pace.hold_off(failed.wait)  # who asks next, such as this task's retry in a minute, waits as well
             raise failed.in_the_end from None
-        except TenderSyncError as error:
-            error.requests = self._requests
-            raise
 
     def _ask(self, query: str, *, with_cursor: bool) -> FetchPageResult:
         self._pace.wait_for_slot()
-        self._requests += 1
+        self._meter.add(requests=1)
         request = f"{self._source.path}?{query}"
         response, body = self._get(request)
         if response.status_code != HTTPStatus.OK:
@@ -126,15 +121,14 @@ class PageClient:
             raise _Failed(FailRun(self._message(f"{error}; expected an OCDS release package", request))) from None
         except BrokenPackage as error:
             raise _Failed(ReadAgain(str(error), body)) from None
-        next_cursor, doubt = self._next_cursor(package.get("links"), query)
+        next_cursor, problem = self._next_cursor(package.get("links"), query)
         return FetchPageResult(
             releases=package["releases"],
             next_cursor=next_cursor,
-            doubt=doubt,
+            link_problem=problem,
             request=request,
             size=len(body),
             served_at=_http_date(response.headers.get("Date")),
-            requests=self._requests,
         )
 
     def _get(self, request: str) -> tuple[Response, bytes]:
@@ -206,7 +200,7 @@ class PageClient:
         return _Failed(failure(self._message(reason, request)), wait if wait is not None else rule.wait or 0.0)
 
     def _next_cursor(self, links: object, query: str) -> tuple[str | None, str | None]:
-        """Take the query of the next link, if it stays with this API and this window: `(cursor, doubt)`."""
+        """Take the query of the next link, if it stays with this API and this window: `(cursor, problem)`."""
         link = links.get("next") if isinstance(links, dict) else links
         if not link:
             return None, None

@@ -6,6 +6,7 @@ What they run is imported when they run: Airflow parses the DAG files, and so th
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, AssetAlias, BaseOperator
@@ -85,6 +86,7 @@ class TenderSyncOperator(SourceOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Do one run; see `sync.run_source`."""
+        from tender_sync.orchestration.metrics import count_page
         from tender_sync.pipeline.modes import run_source
 
         source = SOURCES[self.source]
@@ -97,6 +99,7 @@ class TenderSyncOperator(SourceOperator):
                 stop_requested=self._stopping,
                 backfill_of=_backfill_of(context),
                 mongo_conn_id=self.mongo_conn_id,
+                on_commit=partial(count_page, source),
             )
         changes = record.get("changes", {})
         if any(changes.values()):
@@ -139,10 +142,12 @@ class FreshnessCheckOperator(SourceOperator):
     def execute(self, context: Context) -> float:
         """Check it; see `freshness.check_freshness`."""
         from tender_sync.connections import database
+        from tender_sync.orchestration.metrics import gauge_age
         from tender_sync.pipeline.freshness import check_freshness
 
         with translate_errors(), database(self.mongo_conn_id) as db:
-            age = check_freshness(db, SOURCES[self.source], SystemClock(), context["run_id"])
+            source = SOURCES[self.source]
+            age = check_freshness(db, source, SystemClock(), context["run_id"], on_age=partial(gauge_age, source))
         return age.total_seconds()
 
 

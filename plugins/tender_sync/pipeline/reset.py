@@ -1,4 +1,4 @@
-"""Beginning a source anew: first the plan, with a code; then, when the code comes back, the reset itself."""
+"""Reset: begins a source's history anew. A first run shows the plan and a code; a second run, given it, resets."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tender_sync.errors import FixSetup
-from tender_sync.pipeline.replay import holding_lease
 from tender_sync.pipeline.run_request import Mode
+from tender_sync.run_outcome import Outcome
+from tender_sync.storage.sync_jobs import read_document
 
 if TYPE_CHECKING:
-    from pymongo.database import Database
-
     from tender_sync.pipeline.run import Run
     from tender_sync.pipeline.run_request import RunRequest
     from tender_sync.sources.base import Source
@@ -24,8 +23,8 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 _FORGOTTEN = ("status", "window", "cursor", "lastSyncedDate", "backfillStartDate", "backfillCompletedAt")
 
 
-def reset(run: Run, order: RunRequest) -> dict[str, Any]:
-    """Show what a reset would forget, or do it when the order's `confirmation` is the code that plan gave.
+def reset(run: Run, request: RunRequest) -> dict[str, Any]:
+    """Show what a reset would forget, or do it when the request's `confirmation` is the code that the plan gave.
 
     Contracts, buyers and rejected releases stay, and so do the counts: reading them again changes only what is wrong.
     The history is read again from the run's `backfill_start`. The code is good for one reset of this source to there.
@@ -33,40 +32,39 @@ def reset(run: Run, order: RunRequest) -> dict[str, Any]:
     :raises FixSetup: it is another code
     :raises FailRun: MongoDB failed, or another run held the source for the whole time budget
     """
-    source, db, jobs, start = run.source, run.db, run.jobs, run.backfill_start
-    with holding_lease(run, Mode.RESET):
-        job = db["syncJobs"].find_one({"source": source.name}) or {}
+    source, jobs, start = run.source, run.jobs, run.backfill_start
+    with run.holding_lease(Mode.RESET):
+        job = read_document(run.db, source)
         plan = {name: job.get(name) for name in _FORGOTTEN} | {"suspectWindows": len(job.get("suspectWindows", ()))}
-        plan["contracts"] = db["contracts"].count_documents({"source": source.name})
+        plan["contracts"] = run.store.count()
         code = _code(job, start)
-        if order.confirmation is None:
-            _show(source, plan, start, code)
-            return jobs.end_run("plan shown, nothing changed", plan=plan, confirm=code)
-        if order.confirmation != code and not _done_before(db, source, jobs.run_id, job):
+        if request.confirmation is None:
+            _log_plan(source, plan, start, code)
+            return jobs.end_run(Outcome.PLAN_SHOWN, plan=plan, confirm=code)
+        if request.confirmation != code and not _done_by_an_earlier_try(run, job):
             raise FixSetup(
-                f"nothing was done: {order.confirmation!r} does not confirm the reset of {source.title} to "
+                f"nothing was done: {request.confirmation!r} does not confirm the reset of {source.title} to "
                 f"{start:%Y-%m-%d %H:%M} UTC. Trigger the DAG with mode reset and no confirmation to be shown the plan "
                 "and its code; it is good for one reset, to that same start"
             )
         jobs.reset(start)
         log.warning("%s is reset: its history is read again from %s UTC", source.title, f"{start:%Y-%m-%d %H:%M}")
-        return jobs.end_run("reset", plan=plan)
+        return jobs.end_run(Outcome.RESET, plan=plan)
 
 
 def _code(job: dict[str, Any], start: datetime) -> str:
-    # No part of where the source is: it goes on reading between the plan and its confirmation.
-    said = f"{job.get('source')} {job.get('createdAt')} {job.get('resetAt')} {start}"
-    return hashlib.sha256(said.encode()).hexdigest()[:8]
+    # Made of nothing that moves: the source goes on reading between the plan and its confirmation.
+    text = f"{job.get('source')} {job.get('createdAt')} {job.get('resetAt')} {start}"
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def _done_before(db: Database[dict[str, Any]], source: Source, run_id: str, job: dict[str, Any]) -> bool:
-    """Say whether a try of this same run used the code up, and died before it could say so: it is done again."""
-    tries = db["syncRuns"].find({"source": source.name, "runId": run_id, "endedAt": {"$ne": None}})
-    last = next(tries.sort("startedAt", -1).limit(1), None)
-    return bool(last and last["outcome"] == "died" and (job.get("resetAt") or _NEVER) >= last["startedAt"])
+def _done_by_an_earlier_try(run: Run, job: dict[str, Any]) -> bool:
+    """Tell whether a try of this same run used the code, and died before it could end: then the reset is done again."""
+    last = run.jobs.last_try()
+    return bool(last and last["outcome"] == Outcome.DIED and (job.get("resetAt") or _NEVER) >= last["startedAt"])
 
 
-def _show(source: Source, plan: dict[str, Any], start: datetime, code: str) -> None:
+def _log_plan(source: Source, plan: dict[str, Any], start: datetime, code: str) -> None:
     contracts = plan["contracts"]
     log.info("a reset of %s would forget where it is: %s", source.title, plan)
     log.info(
@@ -74,7 +72,7 @@ def _show(source: Source, plan: dict[str, Any], start: datetime, code: str) -> N
         "%.1f hours",
         f"{start:%Y-%m-%d %H:%M}",
         contracts,
-        contracts // source.page_size,
-        contracts / source.page_size * source.pace / 3600,
+        contracts // source.windows.page_size,
+        contracts / source.windows.page_size * source.pace / 3600,
     )
     log.warning("nothing is changed yet: to do it, trigger again with mode reset, the same start, and confirm %s", code)

@@ -1,32 +1,213 @@
-"""What one run of one source works with, whatever it is asked to do."""
+"""One run of one source: what it works with, how it is put together, and how its failure is recorded."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import logging
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
+
+from tender_sync.api.client import PageClient
+from tender_sync.connections import database, describe_connection, http_hook, translate_mongo_errors
+from tender_sync.errors import FailRun, FinishEarly, RetrySmallerWindow, SkipRun
+from tender_sync.pipeline.settings import read_settings
+from tender_sync.run_budget import RunBudget
+from tender_sync.run_meter import RunMeter
+from tender_sync.run_outcome import Outcome
+from tender_sync.storage.contract_counts import ContractCounts
+from tender_sync.storage.page_commit import Store
+from tender_sync.storage.request_slots import RequestSlots
+from tender_sync.storage.schema import ensure_schema
+from tender_sync.storage.sync_jobs import SyncJobs
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections import Counter
+    from collections.abc import Callable, Iterator
+    from datetime import datetime, timedelta
 
-    from pymongo.database import Database
+    from airflow.providers.http.hooks.http import HttpHook
 
+    from tender_sync.api.client import FetchPageResult
     from tender_sync.clock import Clock
-    from tender_sync.pipeline.engine import FetchPage
-    from tender_sync.run_budget import RunBudget
+    from tender_sync.connections import MongoDatabase
+    from tender_sync.pipeline.settings import Settings
     from tender_sync.sources.base import Source
-    from tender_sync.storage.page_commit import Store
-    from tender_sync.storage.sync_jobs import SyncJobs
+    from tender_sync.storage.page_commit import MappedPage
+    from tender_sync.windows import ReadPosition, TimeRange
+
+log = logging.getLogger(__name__)
+
+# Shorter than the time after which a wait renews the lease, which a run that waits for the lease does not have.
+_ASK_FOR_LEASE_EVERY = 25.0
+
+
+class FetchPage(Protocol):
+    """Fetches the page of a window at a cursor, or its first page (see `client.PageClient.fetch_page`)."""
+
+    def __call__(self, cursor: str | None, window: TimeRange) -> FetchPageResult:
+        """Fetch it."""
+
+
+class CommitsPages(Protocol):
+    """Stores what a page became, and returns how many releases were new, changed … (`Store.commit_page`)."""
+
+    def commit_page(self, page: MappedPage) -> Counter[str]:
+        """Store it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One run of `source`, as `sync` assembles it. `backfill_start`: where the history begins if it is now begun."""
+    """What one run of `source` works with, whatever it is asked to do.
+
+    `backfill_start`: where the history begins, if this run is the first. `mongo_at` names the server in messages.
+    """
 
     source: Source
-    db: Database[dict[str, Any]]
+    db: MongoDatabase
     jobs: SyncJobs
     store: Store
     fetch_page: FetchPage
     budget: RunBudget
     clock: Clock
     backfill_start: datetime
+    meter: RunMeter = field(default_factory=RunMeter)
+    mongo_at: str = "MongoDB"
+
+    @contextmanager
+    def recording_failure(
+        self, what: str, position: Callable[[], ReadPosition | None] = lambda: None
+    ) -> Iterator[None]:
+        """Note in the job and in the run's record when the block fails, at which `position`, and raise it again.
+
+        A failure of MongoDB is noted as soon as MongoDB answers again, or it stands in the task's log alone.
+
+        :raises FailRun: the block failed
+        :raises SkipRun: the lease has been taken over
+        """
+        try:
+            with translate_mongo_errors(self.mongo_at):
+                yield
+        except FailRun as failure:
+            log.error("%s %s failed: %s", self.source.title, what, failure)  # noqa: TRY400 - the sentence says it all
+            stuck = isinstance(failure, RetrySmallerWindow)
+            try:
+                with translate_mongo_errors(self.mongo_at):
+                    self.jobs.mark_sync_error(str(failure), position=position(), stuck=stuck)
+                    self.jobs.end_run(
+                        Outcome.FAILED, position=position(), counts=self.meter.uncommitted(), error=str(failure)
+                    )
+            except FailRun as unrecorded:
+                log.error("this failure could not be noted in syncJobs: %s", unrecorded)  # noqa: TRY400 - the same
+            raise
+
+    @contextmanager
+    def holding_lease(self, mode: str) -> Iterator[None]:
+        """Hold the source's lease for the block, waiting for whoever has it: no later run would do this one's work.
+
+        The block ends the run. Its failure is recorded.
+
+        :raises FailRun: the lease was not to be had within the time budget
+        """
+        while True:
+            try:
+                self.jobs.get_or_create_sync_job(self.backfill_start)
+                break
+            except SkipRun as held:
+                try:
+                    self.budget.wait(_ASK_FOR_LEASE_EVERY, f"the lease ({held})")
+                except FinishEarly as end:
+                    raise FailRun(f"{self.source.title}: the {mode} could not begin, nothing was done: {end}") from None
+        with self.recording_failure(mode):
+            yield
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """Who does a run, as what, and for how long.
+
+    `mode` names what it does; None for bringing the source forward. `writes`: it holds the lease, and its waits renew
+    that. `announces`: see `SyncJobs`. `on_commit` is told the counts of every page once it is committed.
+    """
+
+    owner: str
+    run_id: str
+    time_budget: timedelta
+    mode: str | None = None
+    stop_requested: Callable[[], bool] = lambda: False
+    writes: bool = True
+    announces: bool = True
+    on_commit: Callable[[Counter[str]], None] = lambda _: None
+
+
+def assemble_run(
+    source: Source,
+    db: MongoDatabase,
+    hook: HttpHook,
+    settings: Settings,
+    clock: Clock,
+    options: RunOptions,
+    *,
+    mongo_at: str = "MongoDB",
+) -> Run:
+    """Put a run together from what is open already."""
+    jobs = SyncJobs(
+        db,
+        source,
+        clock,
+        owner=options.owner,
+        run_id=options.run_id,
+        mode=options.mode,
+        announces=options.announces,
+    )
+    meter = RunMeter()
+    budget = RunBudget(
+        clock,
+        clock.now() + options.time_budget,
+        renew=jobs.renew if options.writes else _no_lease_to_renew,
+        stop_requested=options.stop_requested,
+        meter=meter,
+    )
+    slots = RequestSlots(db, source.name, settings.pace, budget, burst=settings.burst)
+    return Run(
+        source=source,
+        db=db,
+        jobs=jobs,
+        store=Store(db, source, jobs, clock, on_commit=options.on_commit),
+        fetch_page=PageClient(source, hook, slots, clock, meter).fetch_page,
+        budget=budget,
+        clock=clock,
+        backfill_start=settings.backfill_start,
+        meter=meter,
+        mongo_at=mongo_at,
+    )
+
+
+@contextmanager
+def open_run(
+    source: Source,
+    clock: Clock,
+    options: RunOptions,
+    *,
+    mongo_conn_id: str,
+    backfill_start: datetime | None = None,
+) -> Iterator[Run]:
+    """Open a run from Airflow's connections (`source.http_conn_id`, `mongo_conn_id`) and the environment.
+
+    `backfill_start` goes before the environment's.
+
+    :raises FixSetup: a connection or a setting cannot be used
+    :raises FailRun: MongoDB cannot be reached
+    """
+    settings = read_settings(source, clock)
+    if backfill_start:
+        settings = replace(settings, backfill_start=backfill_start)
+    hook = http_hook(source.http_conn_id, source.base_url)
+    with database(mongo_conn_id) as db:
+        ensure_schema(db)
+        if options.writes:
+            ContractCounts(db, source).ensure_counted(clock)
+        yield assemble_run(source, db, hook, settings, clock, options, mongo_at=describe_connection(mongo_conn_id))
+
+
+def _no_lease_to_renew() -> None:
+    """Stand in for the renewal of a lease, in a run that writes nothing."""

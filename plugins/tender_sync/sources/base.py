@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
+
+    from tender_sync.windows import WindowRules
 
 
 class Action(Enum):
@@ -40,18 +42,13 @@ COMMON_STATUSES: Mapping[int, StatusRule] = {
 # How long a cursor lives is documented nowhere: a refused one means that its window begins again.
 _CURSOR_REFUSED: Mapping[int, StatusRule] = {s: StatusRule(Action.READ_AGAIN) for s in (400, 404, 410, 422)}
 
-# Notice numbers begin at 1 every year; they are kept as year * NUMBERS_A_YEAR + number.
-NUMBERS_A_YEAR = 10_000_000
-
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """One publisher's OCDS release feed, and how to walk it.
+    """One publisher's OCDS release feed.
 
-    `clocks` are the time zones in which the API may read a time without zone; windows are said so wide that every
-    reading covers them. Spans and look-backs are durations. `burst` requests may start in any `burst * pace` seconds.
-    Windows are sized to hold `target_pages`. One longer than `max_unproven_span` is believed only if its notices'
-    numbers (`number`: groups number and year of a release id) leave no gaps; `max_span` is the longest ever asked for.
+    `pace` is in seconds: `burst` requests may start in any `burst * pace` seconds. `notice_number` matches a release
+    id, with the groups `number` and `year`; None where the source does not number its notices.
     """
 
     name: str
@@ -60,28 +57,15 @@ class Source:
     http_conn_id: str
     base_url: str
     path: str
-    from_param: str
-    to_param: str
-    clocks: tuple[ZoneInfo, ...]
     history_start: datetime
     pace: float
     burst: int
-    first_span: timedelta
-    max_unproven_span: timedelta
-    max_span: timedelta
-    target_pages: int
-    max_pages: int
-    look_back: timedelta
-    number: re.Pattern[str] | None = None
-    page_size: int = 100
-    # Two windows share this much, because whether an API's bounds are inclusive is documented nowhere.
-    overlap: timedelta = timedelta(seconds=1)
+    windows: WindowRules
+    notice_number: re.Pattern[str] | None = None
     # Windows of an audit: of another size than the sync's, so that what hid in those shows here.
     audit_span: timedelta = timedelta(hours=2)
     # An hourly sync that has not got through for this long needs a person.
     max_age: timedelta = timedelta(hours=3)
-    # The smallest unit both APIs can be asked for: their times have whole seconds.
-    min_span: timedelta = timedelta(seconds=1)
     statuses: Mapping[int, StatusRule] = field(default_factory=lambda: COMMON_STATUSES)
 
     def rule(self, status: int, *, with_cursor: bool) -> StatusRule:
@@ -89,14 +73,6 @@ class Source:
         if with_cursor and status in _CURSOR_REFUSED:
             return _CURSOR_REFUSED[status]
         return self.statuses.get(status, StatusRule(Action.STOP))
-
-    def numbers(self, releases: Iterable[Any]) -> frozenset[int]:
-        """Return the notice numbers of `releases`, growing over the years; none where the source has none."""
-        if self.number is None:
-            return frozenset()
-        ids = (release.get("id") for release in releases if isinstance(release, dict))
-        found = (self.number.fullmatch(each) for each in ids if isinstance(each, str))
-        return frozenset(int(met["year"]) * NUMBERS_A_YEAR + int(met["number"]) for met in found if met)
 
 
 LONDON = ZoneInfo("Europe/London")

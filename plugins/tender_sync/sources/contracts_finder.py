@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from tender_sync.sources.base import COMMON_STATUSES, LONDON, UTC_ZONE, Action, Source, StatusRule
+from tender_sync.windows import WindowRules
 
 CONTRACTS_FINDER = Source(
     name="CONTRACTS_FINDER",
@@ -13,21 +14,23 @@ CONTRACTS_FINDER = Source(
     http_conn_id="contracts_finder_api",
     base_url="https://www.contractsfinder.service.gov.uk",
     path="/Published/Notices/OCDS/Search",  # `/Published/OCDS/Search` is a 404
-    from_param="publishedFrom",
-    to_param="publishedTo",
-    # Whether a time without zone means UTC or London is documented nowhere: cover both.
-    clocks=(UTC_ZONE, LONDON),
     history_start=datetime(2016, 11, 1, tzinfo=UTC),  # OCDS begins here (Kingfisher Collect)
     pace=10.05,  # undocumented; the other service's rate is a polite guess
     burst=12,  # far fewer than Kingfisher Collect makes, which knows no pace but one request at a time
-    first_span=timedelta(days=1),
-    max_unproven_span=timedelta(days=15),  # Kingfisher Collect's window, in use for years
-    max_span=timedelta(days=15),
-    # 15 days are about 40 pages of 100; twice that is still one walk of a quarter of an hour.
-    target_pages=40,
-    max_pages=80,
+    windows=WindowRules(
+        from_param="publishedFrom",
+        to_param="publishedTo",
+        # Whether a time without zone means UTC or London is documented nowhere: cover both.
+        clocks=(UTC_ZONE, LONDON),
+        first_span=timedelta(days=1),
+        max_unproven_span=timedelta(days=15),  # Kingfisher Collect's window, in use for years
+        max_span=timedelta(days=15),
+        # 15 days are about 40 pages of 100; twice that is still one walk of a quarter of an hour.
+        target_pages=40,
+        max_pages=80,
+        look_back=timedelta(hours=2),  # more than the hour by which the two readings of its clock differ
+    ),
     audit_span=timedelta(days=1),
-    look_back=timedelta(hours=2),  # more than the hour by which the two readings of its clock differ
     # "no further requests should be made until after 5 minutes" (its documentation, on a 403).
     statuses={**COMMON_STATUSES, 403: StatusRule(Action.RETRY, wait=300)},
 )

@@ -113,6 +113,10 @@ class Store:
         self._clock = clock
         self._on_commit = on_commit
 
+    def count(self) -> int:
+        """Count the contracts of the source."""
+        return self._contracts.count_documents({"source": self._source.name})
+
     def commit_page(self, page: MappedPage) -> Counter[str]:
         """Write a page and move the job to its position, in one transaction; return the page's counts.
 

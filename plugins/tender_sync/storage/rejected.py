@@ -6,7 +6,7 @@ import hashlib
 import json
 import zlib
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tender_sync.api.decoding import BrokenPackage, NotAPackage, decode_package
 from tender_sync.errors import RejectedRelease
@@ -14,7 +14,16 @@ from tender_sync.mapping.bson_limits import MAX_BYTES, storable
 from tender_sync.mapping.contract import LONGEST_ID
 from tender_sync.mapping.json_access import identifier
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pymongo.database import Database
+
+    from tender_sync.sources.base import Source
+
 _LEVELS_KEPT = 200
+# Documents read at once, which may be large.
+_BATCH = 20
 
 
 @dataclass(frozen=True)
@@ -54,6 +63,21 @@ def releases_of(document: dict[str, Any]) -> list[Any]:
     except NotAPackage:
         return _one_release(body)
     return releases
+
+
+def rejected_batches(db: Database[dict[str, Any]], source: Source) -> Iterator[list[dict[str, Any]]]:
+    """Go by `_id`, a few documents at once, through those that are there now; some may leave on the way."""
+    rejected = db["rejectedReleases"]
+    last = rejected.find_one({"source": source.name}, {"_id": 1}, sort=[("_id", -1)])
+    bounds: dict[str, Any] = {"$lte": last["_id"]} if last else {}
+    while last and (found := list(rejected.find({"source": source.name, "_id": bounds}).sort("_id", 1).limit(_BATCH))):
+        yield found
+        bounds["$gt"] = found[-1]["_id"]
+
+
+def count_rejected(db: Database[dict[str, Any]], source: Source) -> int:
+    """Count the rejected releases of a source."""
+    return db["rejectedReleases"].count_documents({"source": source.name})
 
 
 def _one_release(body: bytes) -> list[Any]:

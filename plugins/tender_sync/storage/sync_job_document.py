@@ -1,64 +1,208 @@
-"""What people write by hand: moments, and fields of a sync job; said in one sentence where it cannot be used."""
+"""One document of `syncJobs`: its typed model, and the reading position it holds.
+
+People, and the first version of this pipeline, write to these documents as well. What the sync cannot go on from is
+refused in one sentence; fields that are not of the model are left alone.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
 
 from tender_sync.errors import FixSetup
-from tender_sync.timestamps import parse_timestamp
+from tender_sync.number_proof import NumberProof
+from tender_sync.timestamps import parse_timestamp, whole_second
+from tender_sync.windows import OpenWindow, ReadPosition, Recheck
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from types import UnionType
+    from collections.abc import Mapping, Sequence
 
     from tender_sync.sources.base import Source
 
-_Types = tuple["UnionType | type", str]
-_NUMBER: _Types = (int | float, "a number")
-_NUMBER_OR_NULL: _Types = (int | float | None, "a number or null")
-_SPAN: _Types = (int | float, "seconds, from 1 to a billion")
-_DATE: _Types = (datetime, "a date")
-# What MongoDB adds to, or the sync cannot go on without: people and the first version write to the document as well.
-# A field of an object comes after the object, and is needed only where that is not null.
-_TYPES: Mapping[str, _Types] = {
-    **dict.fromkeys(("totalFetched", "failures"), _NUMBER),
-    **dict.fromkeys(("errorLog", "suspectWindows"), (list | None, "a list")),
-    **dict.fromkeys(("window", "lease", "doubt"), (dict | None, "an object or null")),
-    "totals": (dict, "an object"),
-    **dict.fromkeys(("window.from", "window.to", "lease.expiresAt", "lease.takenAt", "doubt.to"), _DATE),
-    **dict.fromkeys(("window.pages", "doubt.held", "doubt.found"), _NUMBER),
-    **dict.fromkeys(("windowSpanSeconds", "doubt.spanSeconds"), _SPAN),
-    **dict.fromkeys(("lastNumber", "window.held", "window.topNumber"), _NUMBER_OR_NULL),
-    **dict.fromkeys(("lastRunAt", "backfillCompletedAt"), (datetime | None, "a date or null")),
-    "lease.owner": (str, "a text"),
-    "cursor": (str | None, "a text or null"),
+BACKFILLING, SYNCING, ERROR = "backfilling", "syncing", "error"
+# Stands for a watermark where there is none yet; never stored.
+BEFORE_ALL = datetime(2000, 1, 1, tzinfo=UTC)
+
+# What the validation of a value asks for, by pydantic's name of its error.
+_EXPECTED = {
+    "float_type": "a number",
+    "string_type": "a text",
+    "datetime_type": "a date",
+    "list_type": "a list",
+    "bool_type": "a boolean",
+    "dict_type": "an object",
+    "model_type": "an object",
 }
+_SPAN = "seconds, from 1 to a billion"
+# Stands where a field that must be there is missing: it is refused as null is.
+_NULL: Any = None
 
 
-def refuse_foreign_values(job: Mapping[str, Any], source: Source) -> None:
-    """Look through a source's document for what this package would not have written.
+class _Part(BaseModel):
+    """A part of the document; values must have these very types, and a missing one counts as null."""
 
-    :raises FixSetup: there is some
+    model_config = ConfigDict(strict=True, frozen=True, alias_generator=to_camel, validate_default=True)
+
+
+class _Window(_Part):
+    start: datetime = Field(_NULL, alias="from")
+    end: datetime = Field(_NULL, alias="to")
+    pages: float = Field(_NULL)
+    # Jobs of an earlier version have no numbers: their open window proves nothing, and so is read again if long.
+    held: float | None = None
+    top_number: float | None = None
+
+    def read(self) -> OpenWindow:
+        """Return the window it stands for."""
+        numbers = NumberProof(int(self.held or 0), _whole(self.top_number))
+        return OpenWindow(self.start, self.end, int(self.pages), numbers)
+
+
+class _Recheck(_Part):
+    end: datetime = Field(_NULL, alias="to")
+    held: float = Field(_NULL)
+    found: float = Field(_NULL)
+    span_seconds: float = Field(_NULL, ge=1, le=10**9)
+
+    def read(self) -> Recheck:
+        """Return the recheck it stands for."""
+        return Recheck(self.end, int(self.held), timedelta(seconds=self.span_seconds), found=int(self.found))
+
+
+class _Lease(_Part):
+    owner: str = Field(_NULL)
+    taken_at: datetime = Field(_NULL)
+    expires_at: datetime = Field(_NULL)
+
+
+class SyncJobDocument(_Part):
+    """The fields that a run goes on from, or that it adds to. `doubt` is the stored name of a recheck."""
+
+    cursor: str | None = None
+    backfill_start_date: Any = None
+    last_synced_date: Any = None
+    window: _Window | None = None
+    # A window of no length would end every run at once, as if all were read.
+    window_span_seconds: float = Field(1.0, ge=1, le=10**9)
+    last_number: float | None = None
+    recheck: _Recheck | None = Field(None, alias="doubt")
+    loses_releases: bool = False
+    failures: float = 0.0
+    total_fetched: float = 0.0
+    totals: dict[str, float] = Field(default_factory=dict)
+    error_log: list[Any] | None = None
+    suspect_windows: list[Any] | None = None
+    lease: _Lease | None = None
+    last_run_at: datetime | None = None
+    backfill_completed_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class SyncJob:
+    """Where a source is, as read from its document.
+
+    `backfilling` until the whole history has been read once, whatever `status` or `cursor` say. `failures` counts the
+    runs in a row that did not get past the open window.
     """
-    for name, (types, expected) in _expected(job):
-        parent, _, inner = name.rpartition(".")
-        fields = job.get(parent) if parent else job
-        if fields is None or not (parent or inner in fields):
-            continue
-        value = fields.get(inner)
-        # Windows of no length would end every run at once, as if all were read.
-        no_span = expected == _SPAN[1] and isinstance(value, int | float) and not 1 <= value <= 10**9
-        if no_span or not isinstance(value, types):
-            raise FixSetup(
-                f"syncJobs.{name} of {source.title} is {value!r:.100}; expected {expected}. Correct it in MongoDB"
-            )
-    for name in ("backfillStartDate", "lastSyncedDate"):
-        if job.get(name):
-            parse_timestamp(job[name], f"syncJobs.{name} of {source.title}")
+
+    backfilling: bool
+    position: ReadPosition
+    backfill_start: datetime
+    failures: int
+
+    @property
+    def status(self) -> str:
+        """The status of a source that is not in error."""
+        return BACKFILLING if self.backfilling else SYNCING
 
 
-def _expected(job: Mapping[str, Any]) -> Iterator[tuple[str, _Types]]:
-    yield from _TYPES.items()
-    for name in job.get("totals") or ():
-        yield f"totals.{name}", _NUMBER
+def validated(document: Mapping[str, Any], source: Source) -> SyncJobDocument:
+    """Return the document of `source` as its model.
+
+    :raises FixSetup: a value is none that this package would have written
+    """
+    try:
+        found = SyncJobDocument.model_validate(document)
+    except ValidationError as invalid:
+        error = invalid.errors(include_url=False)[0]
+        name = ".".join(str(part) for part in error["loc"])
+        expected = _EXPECTED.get(error["type"], _SPAN) + (" or null" if _may_be_null(error["loc"]) else "")
+        raise FixSetup(
+            f"syncJobs.{name} of {source.title} is {error['input']!r:.100}; expected {expected}. Correct it in MongoDB"
+        ) from None
+    for name, value in (("backfillStartDate", found.backfill_start_date), ("lastSyncedDate", found.last_synced_date)):
+        if value:
+            parse_timestamp(value, f"syncJobs.{name} of {source.title}")
+    return found
+
+
+def _may_be_null(loc: Sequence[int | str]) -> bool:
+    fields = {each.alias: each for each in SyncJobDocument.model_fields.values()}
+    return len(loc) == 1 and type(None) in get_args(fields[str(loc[0])].annotation)
+
+
+def sync_job(document: Mapping[str, Any], source: Source) -> SyncJob:
+    """Return where `source` is by its document.
+
+    :raises FixSetup: a value is none that a run can go on from
+    """
+    found = validated(document, source)
+    start = _moment(found.backfill_start_date) or source.history_start
+    return SyncJob(
+        backfilling=not found.backfill_completed_at,
+        position=ReadPosition(
+            watermark=_moment(found.last_synced_date) or start,
+            next_span=timedelta(seconds=found.window_span_seconds),
+            open_window=found.window.read() if found.window else None,
+            cursor=found.cursor,
+            last_number=_whole(found.last_number),
+            recheck=found.recheck.read() if found.recheck else None,
+            loses_releases=found.loses_releases,
+        ),
+        backfill_start=start,
+        failures=int(found.failures),
+    )
+
+
+def position_fields(position: ReadPosition) -> dict[str, Any]:
+    """Return a reading position as fields of the document; `reached` is of one run only and not kept."""
+    window, recheck = position.open_window, position.recheck
+    return {
+        "cursor": position.cursor,
+        "lastSyncedDate": iso(position.watermark),
+        "window": window
+        and {
+            "from": window.start,
+            "to": window.end,
+            "pages": window.pages,
+            "held": window.numbers.count,
+            "topNumber": window.numbers.highest,
+        },
+        "lastNumber": position.last_number,
+        "doubt": recheck
+        and {
+            "to": recheck.end,
+            "held": recheck.expected,
+            "found": recheck.found,
+            "spanSeconds": recheck.span.total_seconds(),
+        },
+        "windowSpanSeconds": position.next_span.total_seconds(),
+        "losesReleases": position.loses_releases,
+    }
+
+
+def iso(moment: datetime) -> str:
+    """Return a moment as the text that the web app's model has for dates of a sync job."""
+    return whole_second(moment).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _moment(text: str | None) -> datetime | None:
+    return parse_timestamp(text, "syncJobs") if text else None
+
+
+def _whole(number: float | None) -> int | None:
+    return None if number is None else int(number)

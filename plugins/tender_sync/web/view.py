@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tender_sync.errors import FixSetup
 from tender_sync.mapping.json_access import number
 from tender_sync.storage.contract_counts import UNDATED
-from tender_sync.storage.sync_job_document import refuse_foreign_values
-from tender_sync.storage.sync_jobs import BACKFILLING, ERROR
+from tender_sync.storage.sync_job_document import BACKFILLING, ERROR, validated
 from tender_sync.timestamps import parse_timestamp
 from tender_sync.web.queries import REJECTED_COUNTED
 
@@ -67,7 +66,7 @@ def source_view(found: SourceDocuments, now: datetime) -> dict[str, Any]:
     A job in which somebody wrote what no run can go on from is told of, and what else there is is shown.
     """
     try:
-        refuse_foreign_values(found.job or {}, found.source)
+        validated(found.job or {}, found.source)
     except FixSetup as problem:
         return _source_view(replace(found, job=None), now) | {
             "mode": "in error",
@@ -184,6 +183,7 @@ def _run(run: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         "lastedSeconds": ((run.get("endedAt") or now) - run["startedAt"]).total_seconds(),
         "mode": str(run.get("mode") or ""),
         "outcome": str(run["outcome"]) if run.get("outcome") else "running",
+        "reason": without_credentials(str(run.get("reason") or "")),
         "error": error and without_credentials(str(error)),
         "waitedSeconds": run.get("waitedSeconds", 0),
         **{name: run.get(name, 0) for name in _RUN_COUNTS},

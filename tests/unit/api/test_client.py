@@ -18,6 +18,7 @@ from urllib3.exceptions import SSLError
 
 from tender_sync.api.client import TRIES, PageClient
 from tender_sync.errors import FailRun, FixSetup, ReadAgain, RetrySmallerWindow
+from tender_sync.run_meter import RunMeter
 from tender_sync.sources import CONTRACTS_FINDER, FIND_A_TENDER, SOURCES
 from tender_sync.storage.request_slots import LONGEST_HOLD_OFF
 from tender_sync.windows import TimeRange, first_query
@@ -71,13 +72,15 @@ class RequestSlots:
 
 
 def fetch(source, *script, cursor=None):
-    hook, pace = ScriptedHook(*script), RequestSlots()
-    feed = PageClient(source, hook, pace, SimulatedClock())
+    hook, pace, meter = ScriptedHook(*script), RequestSlots(), RunMeter()
+    client = PageClient(source, hook, pace, SimulatedClock(), meter)
     try:
-        return feed.fetch_page(cursor, WINDOW), hook, pace
+        return client.fetch_page(cursor, WINDOW), hook, pace
     except Exception as error:
         error.hook, error.pace = hook, pace
         raise
+    finally:
+        assert meter.uncommitted()["requests"] == len(hook.asked)
 
 
 def page(next_link=None):
@@ -86,7 +89,7 @@ def page(next_link=None):
 
 
 def next_link(source, host="http://api.test", **changes):
-    query = first_query(source, WINDOW) + "&cursor=abc%3D"
+    query = first_query(source.windows, WINDOW) + "&cursor=abc%3D"
     for old, new in changes.items():
         query = query.replace(old, new)
     return f"{host}{source.path}?{query}"
@@ -97,11 +100,11 @@ def test_a_page(source):
     result, hook, pace = fetch(source, page(next_link(source)))
     assert result.releases == [1, 2]
     assert result.next_cursor == next_link(source).split("?")[1]
-    assert result.doubt is None
+    assert result.link_problem is None
     assert result.served_at == datetime(2026, 1, 5, 12, 0, 1, tzinfo=UTC)
-    assert (result.requests, pace.turns, pace.held_off) == (1, 1, [])
+    assert (len(hook.asked), pace.turns, pace.held_off) == (1, 1, [])
     endpoint, headers, options = hook.asked[0]
-    assert endpoint == f"{source.path}?{first_query(source, WINDOW)}"
+    assert endpoint == f"{source.path}?{first_query(source.windows, WINDOW)}"
     assert "tender-sync" in headers["User-Agent"]
     assert options["timeout"] == (5, 60)
     assert options["allow_redirects"] is False
@@ -118,7 +121,7 @@ def test_a_cursor_is_asked_for_as_the_api_gave_it(source):
 def test_each_page_links_to_the_next_with_a_cursor_of_its_own(source):
     second, third = (next_link(source, abc=cursor) for cursor in ("second", "third"))
     result, _, _ = fetch(source, page(third), cursor=second.split("?")[1])
-    assert (result.next_cursor, result.doubt) == (third.split("?")[1], None)
+    assert (result.next_cursor, result.link_problem) == (third.split("?")[1], None)
 
 
 @both_sources
@@ -126,7 +129,7 @@ def test_each_page_links_to_the_next_with_a_cursor_of_its_own(source):
 def test_no_link_is_no_link_however_it_is_written(source, links):
     """PHP, for one, writes an object without members as `[]`."""
     result, _, _ = fetch(source, answer(body=json.dumps({"releases": [1], "links": links}).encode()))
-    assert (result.next_cursor, result.doubt) == (None, None)
+    assert (result.next_cursor, result.link_problem) == (None, None)
 
 
 @both_sources
@@ -157,7 +160,7 @@ def test_the_public_host_in_a_link_is_as_good_as_the_connections(source):
 def test_a_link_that_leads_elsewhere_is_doubted_and_never_followed(source, spoil):
     result, hook, _ = fetch(source, page(spoil(next_link(source))))
     assert result.next_cursor is None
-    assert "next link" in result.doubt
+    assert "next link" in result.link_problem
     assert len(hook.asked) == 1
 
 
@@ -188,7 +191,7 @@ def test_a_passing_failure_is_asked_again_after_its_wait(source, failure, wait):
     result, hook, pace = fetch(source, failure(), page())
     assert result.releases == [1, 2]
     assert pace.held_off == [wait]
-    assert (result.requests, len(hook.asked), pace.turns) == (2, 2, 2)
+    assert (len(hook.asked), pace.turns) == (2, 2)
 
 
 def test_a_date_in_retry_after_is_read_by_the_servers_own_clock():
@@ -256,7 +259,7 @@ def test_a_lasting_failure_ends_after_the_last_try(source, failure, ends_as):
     with pytest.raises(ends_as) as caught:
         fetch(source, *failures)
     assert type(caught.value) is ends_as
-    assert caught.value.requests == len(caught.value.hook.asked) == TRIES
+    assert len(caught.value.hook.asked) == TRIES
     assert caught.value.pace.held_off == sorted(caught.value.pace.held_off)
     if ends_as is not ReadAgain:
         assert source.http_conn_id in str(caught.value)
@@ -270,7 +273,7 @@ def test_what_failed_is_said_and_not_all_that_wraps_it(source, monkeypatch):
     hook = HttpHook(method="GET", http_conn_id=source.http_conn_id)
     hook.get_conn()
     with pytest.raises(FailRun, match=r"no answer \(NewConnectionError: .*refused\)") as caught:
-        PageClient(source, hook, RequestSlots(), SimulatedClock()).fetch_page(None, WINDOW)
+        PageClient(source, hook, RequestSlots(), SimulatedClock(), RunMeter()).fetch_page(None, WINDOW)
     assert "Max retries" not in str(caught.value)
     assert str(caught.value).count(source.path) == 1
 
@@ -324,7 +327,7 @@ def test_an_extra_of_the_connection_that_cannot_be_used_needs_a_person(source, e
     hook, pace = HttpHook(method="GET", http_conn_id=source.http_conn_id), RequestSlots()
     hook.get_conn()
     with pytest.raises(FixSetup, match=said + r".*; expected an https address .*extra.*" + source.http_conn_id):
-        PageClient(source, hook, pace, SimulatedClock()).fetch_page(None, WINDOW)
+        PageClient(source, hook, pace, SimulatedClock(), RunMeter()).fetch_page(None, WINDOW)
     assert pace.turns == 1
 
 

@@ -69,7 +69,7 @@ function lastRun(run) {
   return el("div", { "data-fact": "last run" },
     el("h3", {}, "Last run"),
     facts([
-      ["Outcome", run.outcome, run.mode, kind],
+      ["Outcome", run.outcome, run.reason || run.mode, kind],
       ["Began", moment(run.startedAt), `${run.endedAt ? "lasted" : "for"} ${duration(run.lastedSeconds)}`],
       ["Requests", number(run.requests)],
       ["Waited", duration(run.waitedSeconds), "its turn, rate limits"],
