@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
-from tender_sync.sources.base import COMMON_STATUSES, LONDON, UTC_ZONE, Action, Source, StatusRule
+from tender_sync.sources.base import (
+    COMMON_STATUSES,
+    LONDON,
+    UTC_ZONE,
+    Action,
+    PublisherRules,
+    RegionPlace,
+    Source,
+    StatusRule,
+)
+
+_GUID = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
 CONTRACTS_FINDER = Source(
     name="CONTRACTS_FINDER",
@@ -30,4 +42,13 @@ CONTRACTS_FINDER = Source(
     look_back=timedelta(hours=2),  # more than the hour by which the two readings of its clock differ
     # "no further requests should be made until after 5 minutes" (its documentation, on a 403).
     statuses={**COMMON_STATUSES, 403: StatusRule(Action.RETRY, wait=300)},
+    publisher=PublisherRules(
+        page_host="www.contractsfinder.service.gov.uk",
+        page_path="/Notice/",
+        page_id=re.compile(_GUID),
+        versioned_id=re.compile(f"(?P<guid>{_GUID})-[0-9]+"),  # its pages lack the number
+        region=RegionPlace.DELIVERY,  # no party has one; 71 of 124 releases name one or more to deliver to
+        states_value_basis=False,
+        states_regime=False,
+    ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-from tender_sync.sources.base import LONDON, Source
+from tender_sync.sources.base import LONDON, PublisherRules, RegionPlace, Source
 
 FIND_A_TENDER = Source(
     name="FIND_A_TENDER",
@@ -34,4 +34,13 @@ FIND_A_TENDER = Source(
     max_pages=20,  # past that something is wrong with the walk
     # Two clean hours for late indexing; at the busiest they hold about one page.
     look_back=timedelta(hours=2),
+    publisher=PublisherRules(
+        page_host="www.find-tender.service.gov.uk",
+        page_path="/Notice/",
+        page_id=re.compile("[0-9]{6}-[0-9]{4}"),
+        versioned_id=None,  # every step is a new notice with an id of its own
+        region=RegionPlace.BUYER,  # every buyer's address has one
+        states_value_basis=True,
+        states_regime=True,
+    ),
 )
