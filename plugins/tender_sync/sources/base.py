@@ -29,7 +29,8 @@ class PublisherRules:
     `versioned_id` is for a publisher that keeps a guid through all versions of a notice: it matches the release id of
     one version, and its group `guid` is what the versions share and the page's id. It is None where a release id is
     the page's id as it stands. `states_value_basis`: amounts say whether they include VAT. `states_regime`:
-    `tender.legalBasis.scheme` says which rules the procurement follows.
+    `tender.legalBasis.scheme` says which rules the procurement follows. `own_register` is the prefix of ids that count
+    registrations with the publisher's service: an organisation may have several of them.
     """
 
     page_host: str
@@ -39,6 +40,7 @@ class PublisherRules:
     region: RegionPlace
     states_value_basis: bool
     states_regime: bool
+    own_register: str
 
     def guid_of(self, notice_id: str) -> str | None:
         """Return what the versions of a notice share: the guid in its id, or the id where it holds none.

@@ -42,5 +42,6 @@ FIND_A_TENDER = Source(
         region=RegionPlace.BUYER,  # every buyer's address has one
         states_value_basis=True,
         states_regime=True,
+        own_register="GB-FTS",  # of 132 names under its ids 27 had several
     ),
 )

@@ -21,6 +21,7 @@ RULES = PublisherRules(
     region=RegionPlace.DELIVERY,
     states_value_basis=False,
     states_regime=False,
+    own_register="BE-TND",
 )
 PAGE = "https://tenders.example.org/view/"
 RELEASE = {
@@ -86,6 +87,13 @@ def test_each_rule_of_the_record_counts(third, rule, field, value):
     assert third(**rule)[field] == value
 
 
+@pytest.mark.parametrize(("register", "ids"), [("BE-TND", ["BE-TND-1"]), ("X", ["BE-TND-1", "BE-TND-2"])])
+def test_registrations_with_the_publisher_are_no_ids_to_tell_suppliers_by(third, register, ids):
+    suppliers = [{"id": "BE-TND-1", "name": "Works"}, {"id": "BE-TND-2", "name": "Works"}]
+    contract = third({**RELEASE, "contracts": [{"suppliers": suppliers}]}, own_register=register)
+    assert [supplier["supplierId"] for supplier in contract["awardedSuppliers"]] == ids
+
+
 def test_the_versions_of_a_third_sources_notice_are_known_by_its_record(third):
     older, newer = third({**RELEASE, "id": "N7/1", "date": "2026-08-09T09:00:00Z"}), third()
     assert lineage([newer, older])["N7/1"]["supersededBy"] == "N7/2"
@@ -93,7 +101,7 @@ def test_the_versions_of_a_third_sources_notice_are_known_by_its_record(third):
 
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
-def test_guids(source):
+def test_guids_of_the_sources(source):
     guid = "0c5b1d5e-7a51-4a2f-9a70-3f1f4f9f2b11"
     given = (f"{guid}-654321", guid, "8812", "012345-2026")
     shared = {"CONTRACTS_FINDER": (guid, guid, "8812", "012345-2026"), "FIND_A_TENDER": (None, None, None, None)}
