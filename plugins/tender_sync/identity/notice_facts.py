@@ -8,10 +8,10 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from tender_sync.identity.buyer_keys import name_key
-from tender_sync.mapping.contract import notice_guid
 from tender_sync.mapping.json_access import identifier, text
 from tender_sync.mapping.parties import UNKNOWN_BUYER
 from tender_sync.mapping.release import tags
+from tender_sync.sources import SOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -143,7 +143,7 @@ def notice_of(contract: Mapping[str, Any]) -> Notice:
 
 def guid_of(source: str, notice_id: str) -> str | None:
     """Return what a notice's versions share on Contracts Finder; None for the other source."""
-    return notice_guid(notice_id) if source == "CONTRACTS_FINDER" else None
+    return SOURCES[source].publisher.guid_of(notice_id)
 
 
 def _lane(contract: Mapping[str, Any], found_tags: set[str]) -> Lane:

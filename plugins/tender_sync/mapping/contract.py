@@ -7,29 +7,24 @@ failing on it.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 from urllib.parse import quote
 
 from tender_sync.errors import RejectedRelease
 from tender_sync.mapping.bson_limits import ensure_fits, repaired
+from tender_sync.mapping.canonical_json import content_hash
 from tender_sync.mapping.cpv import cpv_codes, derive_sector_from_cpv
 from tender_sync.mapping.documents import MappedDocument, documents_of
-from tender_sync.mapping.json_access import identifier, line, text, texts, walk, word
+from tender_sync.mapping.json_access import identifier, line, text, walk, word
 from tender_sync.mapping.lots import MappedLot, lots_of, max_lots_bid_per_supplier
 from tender_sync.mapping.mechanism import Mechanism, contract_mechanism
-from tender_sync.mapping.parties import UNKNOWN_BUYER, AwardedSupplier, Buyer, BuyerContact, awarded_suppliers, buyer_of
+from tender_sync.mapping.parties import UNKNOWN_BUYER, AwardedSupplier, BuyerContact, awarded_suppliers, buyer_of
 from tender_sync.mapping.release import Release, Stage, Status, map_stage, map_status
-from tender_sync.mapping.terms import (
-    ContractType,
-    contract_type,
-    geographic_scope,
-    has_eu_funding,
+from tender_sync.mapping.renewal import renewal
+from tender_sync.mapping.scope import ContractType, contract_type, delivery_region, geographic_scope, has_eu_funding
+from tender_sync.mapping.submission import (
     procurement_method_details,
-    renewal,
     submission_method,
     submission_portal_url,
     suitable_for,
@@ -43,10 +38,14 @@ from tender_sync.mapping.timeline import (
     tender_period_start,
 )
 from tender_sync.mapping.values import Basis, award_value, estimated_value
+from tender_sync.sources import SOURCES
+from tender_sync.sources.base import RegionPlace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from datetime import datetime
+
+    from tender_sync.sources.base import PublisherRules
 
 __all__ = [
     "MAPPER_VERSION",
@@ -140,7 +139,7 @@ def map_ocds_to_contract(release: object, source: str) -> MappedContract:
         RejectedRelease: it is no JSON object, has no usable `id`, or MongoDB cannot hold or find it.
 
     """
-    publisher = _PUBLISHERS[source]
+    publisher = SOURCES[source].publisher
     raw = _json_object(release)
     notice_id = _notice_id(raw)
     read = Release(raw)
@@ -162,18 +161,18 @@ def map_ocds_to_contract(release: object, source: str) -> MappedContract:
         stage=read.stage,
         buyerName=buyer.name or UNKNOWN_BUYER,
         buyerOrg=buyer.id,
-        buyerRegion=publisher.region(read, buyer),
+        buyerRegion=buyer.region if publisher.region is RegionPlace.BUYER else delivery_region(read),
         cpvCodes=codes,
         sector=derive_sector_from_cpv(codes[0]) if codes else None,
         valueMin=stated.low,
         valueMax=stated.high,
-        valueBasis=publisher.basis(stated.basis),
+        valueBasis=stated.basis if publisher.states_value_basis else None,
         currency=stated.currency,
         publishedDate=published_date(read),
         deadlineDate=deadline,
         statedDeadlineDate=deadline,
         noticeType=read.notice_type,
-        regime=publisher.regime(read),
+        regime=read.regime if publisher.states_regime else None,
         contractStartDate=period.start,
         contractEndDate=period.end,
         procurementMethod=word(read.tenders, "procurementMethod"),
@@ -199,76 +198,13 @@ def map_ocds_to_contract(release: object, source: str) -> MappedContract:
         tenderPeriodStart=tender_period_start(read),
         enquiryPeriodEnd=enquiry_period_end(read),
         rawData=raw,
-        releaseHash=_release_hash(raw),
+        releaseHash=content_hash(raw),
         mapperVersion=MAPPER_VERSION,
     )
     ensure_fits(contract)
     _ensure_found(contract)
     return contract
 
-
-@dataclass(frozen=True)
-class _Publisher:
-    """What the two publishers do differently."""
-
-    host: str
-    own_page: Callable[[str], str]  # notice id → last segment of its public page's address
-    page: re.Pattern[str]  # such a segment
-    region: Callable[[Release, Buyer], str | None]
-    basis: Callable[[Basis | None], Basis | None]
-    regime: Callable[[Release], str | None]
-
-
-_ENGLAND = frozenset(
-    {
-        *("North East", "North West", "Yorkshire and the Humber", "East Midlands", "West Midlands"),
-        *("East of England", "London", "South East", "South West"),
-    }
-)
-_COUNTRIES = {_ENGLAND: "England", _ENGLAND | {"Scotland", "Wales", "Northern Ireland"}: "United Kingdom"}
-
-
-def _delivery_region(release: Release, _buyer: Buyer) -> str | None:
-    """Return the name of the region delivered to, Contracts Finder's only region; None for several.
-
-    71 of 124 releases name one or more; the two that name nine and twelve mean the whole country.
-    """
-    regions = frozenset(texts(release.tenders, "items", "deliveryAddresses", "region"))
-    return next(iter(regions)) if len(regions) == 1 else _COUNTRIES.get(regions)
-
-
-def _buyer_region(_release: Release, buyer: Buyer) -> str | None:
-    return buyer.region
-
-
-_GUID = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-_CF_NOTICE_ID = re.compile(f"({_GUID})-[0-9]+")
-
-
-def notice_guid(notice_id: str) -> str:
-    """Return the guid of a Contracts Finder notice: the release id adds a number that its page lacks."""
-    match = _CF_NOTICE_ID.fullmatch(notice_id)
-    return match[1] if match else notice_id
-
-
-_PUBLISHERS: Mapping[str, _Publisher] = {
-    "FIND_A_TENDER": _Publisher(
-        host="www.find-tender.service.gov.uk",
-        own_page=str,
-        page=re.compile("[0-9]{6}-[0-9]{4}"),
-        region=_buyer_region,
-        basis=lambda basis: basis,
-        regime=lambda release: release.regime,
-    ),
-    "CONTRACTS_FINDER": _Publisher(
-        host="www.contractsfinder.service.gov.uk",
-        own_page=notice_guid,
-        page=re.compile(_GUID),
-        region=_delivery_region,
-        basis=lambda _: None,
-        regime=lambda _: None,
-    ),
-}
 
 # Corrigenda and pages of awards alone may leave the tender out. Notices of changes and ends describe nothing
 # but what changed and why it ended.
@@ -313,36 +249,23 @@ def _ensure_found(contract: MappedContract) -> None:
             raise RejectedRelease(f"its {name} has {length:,} characters, expected at most {LONGEST_ID:,} in an id")
 
 
-def _source_url(release: Release, notice_id: str, publisher: _Publisher) -> str:
-    """Return the public page: the one the release publishes, its own first, else the one its id leads to.
+def _source_url(release: Release, notice_id: str, publisher: PublisherRules) -> str:
+    """Return the address of the notice's public page.
 
-    Notice documents may link another publisher's page (a Contracts Finder award names its Find a Tender
-    notice), an attachment (`/Notice/Attachment/…`) or any address at all; only proper notice pages of this
-    publisher count.
+    It is the page of the notice's own id, unless the release publishes pages of this publisher and not that one: then
+    it is the last of those. Notice documents may also link to another publisher's page (a Contracts Finder award names
+    its Find a Tender notice), to an attachment (`/Notice/Attachment/…`) or to any address at all: these do not count.
     """
-    base = f"https://{publisher.host}/Notice/"
-    own = publisher.own_page(notice_id)
-    page = re.compile(f"https?://{re.escape(publisher.host)}/Notice/({publisher.page.pattern})/?", re.IGNORECASE)
-    matches = [page.fullmatch(text(document.get("url")) or "") for document in release.notice_documents]
-    published = [match[1] for match in matches if match]
-    return base + quote(own if own in published or not published else published[-1], safe="")
+    prefix = publisher.page_host + publisher.page_path
+    page = re.compile(f"https?://{re.escape(prefix)}(?P<id>{publisher.page_id.pattern})/?", re.IGNORECASE)
+    found = [page.fullmatch(text(document.get("url")) or "") for document in release.notice_documents]
+    published = [match["id"] for match in found if match]
+    own = publisher.guid_of(notice_id) or notice_id
+    page_id = own if own in published or not published else published[-1]
+    return f"https://{prefix}{quote(page_id, safe='')}"
 
 
 def _first(
     read: Callable[[object], str | None], release: OcdsRelease, places: tuple[tuple[str, ...], ...]
 ) -> str | None:
     return next((found for place in places for value in walk(release, *place) if (found := read(value))), None)
-
-
-def _release_hash(release: OcdsRelease) -> str:
-    """Return the SHA-256 of a release's canonical JSON: keys sorted, 5.0 written as 5, no blanks."""
-    canonical = json.dumps(_canonical(release), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def _canonical(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: each if isinstance(each, str) else _canonical(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_canonical(element) for element in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value

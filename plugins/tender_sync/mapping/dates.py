@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, time
-from zoneinfo import ZoneInfo
 
 from tender_sync.mapping.json_access import text
+from tender_sync.sources.base import LONDON
 
-LONDON = ZoneInfo("Europe/London")
 # The oldest data is of 2014 (Contracts Finder) and dynamic markets run to 2039; outside this range stand only
 # slips of the pen and broken parses (0001-01-01, 1970-01-01, year 20244).
 _YEARS = range(2000, 2100)

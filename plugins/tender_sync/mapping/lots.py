@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from tender_sync.mapping.dates import parse_date
 from tender_sync.mapping.json_access import any_true, first_text, identifier, line, number, objects, text, walk, word
+from tender_sync.mapping.renewal import has_renewal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,14 +99,6 @@ def _map(lot: Mapping[str, Any], stated: EstimatedValue, policy: str | None) -> 
         status=word(lot, "status"),
         awardCriteria=[_criterion(each) for each in objects(lot, "awardCriteria", "criteria")],
     )
-
-
-def has_renewal(part: Mapping[str, Any]) -> bool | None:
-    """Return whether a lot, award or contract may be renewed: by its flag, or because it says how.
-
-    Procurement Act notices state the flag only where it is true, notices of the old rules always.
-    """
-    return True if first_text(part, ("renewal", "description")) else any_true(part, "hasRenewal")
 
 
 def _days(lot: Mapping[str, Any]) -> int | None:

@@ -10,8 +10,6 @@ from tender_sync.mapping.parties import awarded_suppliers
 from tender_sync.mapping.release import DYNAMIC_MARKETS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tender_sync.mapping.release import Release
 
 Mechanism = Literal["standard", "dps", "framework", "call_off_dps", "call_off_framework"]
@@ -75,33 +73,35 @@ _PROCEDURE = ("procurementMethod", "procurementMethodDetails", "items", "value")
 def contract_mechanism(release: Release) -> Mechanism | None:
     """Return the mechanism by what is published as data, else by the notice's own words.
 
-    - `procurementMethodDetails` names a call-off: "Call-off from a dynamic purchasing system" (Contracts
-      Finder), "Award under framework" (Procurement Act).
-    - Dynamic market notices (UK13 to UK16) and `techniques` set one up. But the old rules know no award of a
-      dynamic purchasing system, so their award notices that name one award a contract within it.
-    - `relatedProcesses` leads to the framework that a contract was called off from.
-    - Awards tell of a call-off in their texts alone (4 of 266 of the Act), and so do plans. Some of either flag a
-      framework where the contract comes from one (11 of 12 pipeline notices, 2 of 13 awards).
-    - Contracts Finder has no field for setting one up, and Find a Tender's is left out at times beside a title
-      that names one (3 of 436 notices of the Act). Descriptions of the Act's tenders are not asked.
+    - Data go first. `procurementMethodDetails` names a call-off: "Call-off from a dynamic purchasing system"
+      (Contracts Finder), "Award under framework" (Procurement Act). Dynamic market notices (UK13 to UK16) and
+      `techniques` set one up. `relatedProcesses` leads to the framework that a contract was called off from.
+    - Texts of awards and of plans tell of a call-off: of awards these alone do (4 of 266 of the Act). Some of either
+      flag a framework where the contract comes from one (11 of 12 pipeline notices, 2 of 13 awards): so the words also
+      go before a flag that stands alone.
+    - Titles and descriptions tell what is set up. Contracts Finder has no field for it, and Find a Tender's is left out
+      at times beside a title that names one (3 of 436 notices of the Act). Descriptions of the Act's tenders do not
+      count.
+    - The old rules know no award of a dynamic purchasing system: their award notices that name one award a contract
+      within it.
 
     None where the notice describes no procurement (terminations, cancellations, changes, corrigenda).
     """
-    found = _published(release)
-    if found is None or _only_flagged(release):
-        found = _called_off_from(release) or _named(release) or found or _set_up_by(release)
-    if found == "dps" and release.regime == "CELEX" and release.stage == "AWARD":
+    mechanism = _in_data(release)
+    if mechanism is None or _is_only_flagged(release):
+        mechanism = _call_off_in_texts(release) or _in_title(release) or mechanism or _set_up_in_texts(release)
+    if mechanism is None:
+        return "standard" if _describes_a_procurement(release) else None
+    if mechanism == "dps" and release.regime == "CELEX" and release.stage == "AWARD":
         return "call_off_dps"
-    described = any(tender.get(field) for tender in release.tenders for field in _PROCEDURE)
-    return found or ("standard" if described else None)
+    return mechanism
 
 
-def _published(release: Release) -> Mechanism | None:
+def _in_data(release: Release) -> Mechanism | None:
     details = first_text(release.tenders, ("procurementMethodDetails",)) or ""
-    dynamic = bool(_IS_DPS.search(details))
     if _CALL_OFF.search(details) or _IS_FRAMEWORK.search(details):
-        return "call_off_dps" if dynamic else "call_off_framework"
-    if dynamic or release.notice_type in _MARKET_NOTICES or _uses(release, "DynamicPurchasingSystem"):
+        return _call_off_from(details)
+    if _IS_DPS.search(details) or release.notice_type in _MARKET_NOTICES or _uses(release, "DynamicPurchasingSystem"):
         return "dps"
     if _uses(release, "FrameworkAgreement"):
         return "framework"
@@ -112,59 +112,73 @@ def _published(release: Release) -> Mechanism | None:
 
 
 def _uses(release: Release, technique: str) -> bool:
-    """Tell whether `techniques`, of the tender or a lot, has the technique's flag."""
+    """Tell whether the tender or a lot has the flag of a technique among its `techniques`."""
     return any(any_true(parts, "techniques", f"has{technique}") for parts in (release.tenders, release.lots))
 
 
-def _only_flagged(release: Release) -> bool:
-    """Tell whether nothing is said of a framework but that one is used.
+def _is_only_flagged(release: Release) -> bool:
+    """Tell whether a notice flags a framework and says nothing else of it.
 
-    One that is set up is described, named by the title, or given to several suppliers.
+    A framework that is set up is described, named by the title, or given to several suppliers.
     """
-    described = objects(release.tenders, "techniques", "frameworkAgreement") or _named(release) in {"framework", "dps"}
-    return _uses(release, "FrameworkAgreement") and not described and len(awarded_suppliers(release)) <= 1
+    return (
+        _uses(release, "FrameworkAgreement")
+        and not objects(release.tenders, "techniques", "frameworkAgreement")
+        and _in_title(release) not in {"framework", "dps"}
+        and len(awarded_suppliers(release)) <= 1
+    )
 
 
-def _called_off_from(release: Release) -> Mechanism | None:
-    """Return the call-off that an award or a plan tells of: an award also as the reason for not calling for bids.
+def _call_off_in_texts(release: Release) -> Mechanism | None:
+    """Return the call-off that the texts of an award or a plan tell of.
 
-    What an award by an open procedure uses is another kind of framework ("using the IAP framework"): none but those
-    within a framework may bid for a call-off.
+    An award tells of it also as the reason for not calling for bids. A framework that an award by an open procedure
+    only names ("using the IAP framework") is one of another kind: nobody but its members may bid for a call-off.
     """
-    pattern = {"AWARD": _WAS_CALLED_OFF, "PLANNING": _WILL_BE_CALLED_OFF}.get(release.stage)
-    found = _told(release, pattern) if pattern else None
-    if found is None and release.stage == "AWARD" and word(release.tenders, "procurementMethod") != "open":
-        found = _told(release, _USES_NAMED)
-    return None if found is None else "call_off_dps" if _IS_DPS.search(found) else "call_off_framework"
+    found = None
+    if release.stage == "PLANNING":
+        found = _search_texts(release, _WILL_BE_CALLED_OFF)
+    if release.stage == "AWARD":
+        found = _search_texts(release, _WAS_CALLED_OFF)
+        if found is None and word(release.tenders, "procurementMethod") != "open":
+            found = _search_texts(release, _USES_NAMED)
+    return _call_off_from(found) if found else None
 
 
-def _set_up_by(release: Release) -> Mechanism | None:
-    """Return what a description says is being set up; of the Act's notices only plans have no field for it."""
-    asked = not release.notice_type or release.stage == "PLANNING"
-    found = _told(release, _SETS_UP) if asked else None
-    return None if found is None else "dps" if _IS_DPS.search(found) else "framework"
+def _set_up_in_texts(release: Release) -> Mechanism | None:
+    """Return what a text says is being set up; of the Act's notices only plans have no field for it."""
+    if release.notice_type and release.stage != "PLANNING":
+        return None
+    found = _search_texts(release, _SETS_UP)
+    return _set_up(found) if found else None
 
 
-def _told(release: Release, pattern: re.Pattern[str]) -> str | None:
-    return next((found[0] for told in _texts(release) if (found := pattern.search(told))), None)
-
-
-def _texts(release: Release) -> Iterator[str]:
-    """Yield the texts that name what the patterns look for; these are slow, and most texts name none."""
-    told = (found for key in _TEXTS for found in texts(release.tenders, key))
-    for each in (*told, *texts(release.json, "description")):
-        if any(name in each.lower() for name in _NAMES):
-            yield each
-
-
-def _named(release: Release) -> Mechanism | None:
+def _in_title(release: Release) -> Mechanism | None:
     """Return what a title names: a dynamic purchasing system or a framework, or a call-off from one."""
     title = first_text(release.tenders, ("title",)) or text(release.json.get("title")) or ""
-    if any(_OF_ANOTHER.match(begins) for begins in (title, *texts(release.tenders, "description"))):
+    if any(_OF_ANOTHER.match(beginning) for beginning in (title, *texts(release.tenders, "description"))):
         return None
-    called_off = bool(_CALL_OFF.search(title))
-    if _IS_DPS.search(title):
-        return "call_off_dps" if called_off else "dps"
-    if _IS_FRAMEWORK.search(title) if called_off else _NAMES_FRAMEWORK.search(title):
-        return "call_off_framework" if called_off else "framework"
+    if _CALL_OFF.search(title):
+        return _call_off_from(title) if _IS_DPS.search(title) or _IS_FRAMEWORK.search(title) else None
+    return _set_up(title) if _IS_DPS.search(title) or _NAMES_FRAMEWORK.search(title) else None
+
+
+def _call_off_from(named: str) -> Mechanism:
+    return "call_off_dps" if _IS_DPS.search(named) else "call_off_framework"
+
+
+def _set_up(named: str) -> Mechanism:
+    return "dps" if _IS_DPS.search(named) else "framework"
+
+
+def _search_texts(release: Release, pattern: re.Pattern[str]) -> str | None:
+    """Return the first passage of the texts that matches. The patterns are slow, and most texts name nothing of it."""
+    described = [found for key in _TEXTS for found in texts(release.tenders, key)]
+    for each in (*described, *texts(release.json, "description")):
+        if any(name in each.lower() for name in _NAMES) and (found := pattern.search(each)):
+            return found[0]
     return None
+
+
+def _describes_a_procurement(release: Release) -> bool:
+    return any(tender.get(field) for tender in release.tenders for field in _PROCEDURE)

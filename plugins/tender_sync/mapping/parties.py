@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from tender_sync.mapping.json_access import first_text, identifier, line, objects, text, words
 from tender_sync.mapping.links import web_address
+from tender_sync.sources import SOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,18 +15,18 @@ if TYPE_CHECKING:
     from tender_sync.mapping.release import Release
 
 UNKNOWN_BUYER = "Unknown"
-# Who buys, by role: the last two only where no party is called the buyer (none of 1,651 Find a Tender releases).
-_BUYING = ("buyer", "procuringentity", "centralpurchasingbody")
+# The roles of who buys. The last two count only where no party is called the buyer (none of 1,651 Find a Tender
+# releases).
+_BUYER_ROLES = ("buyer", "procuringentity", "centralpurchasingbody")
 
 _EMAIL = re.compile(r"[^\s<>@,;:()]+@(?:[\w-]+\.)+[\w-]+")
-_NO_NUMBER = re.compile(r"(?:\+44)?\D*(?:([0-9])(?:\D|\1)*)?")  # "0", "+44 0", "111111111", "REDACTED"
+_NO_TELEPHONE = re.compile(r"(?:\+44)?\D*(?:([0-9])(?:\D|\1)*)?")  # "0", "+44 0", "111111111", "REDACTED"
 # An organisation's id as OCDS has it: the register's code of org-id.guide, a hyphen, the id in that register.
-_REGISTERED = re.compile(r"([A-Z]{2,3}-[A-Z0-9]+)-.")
-_PER_REGISTRATION = frozenset({"GB-FTS", "GB-CFS"})
+_REGISTERED = re.compile(r"(?P<register>[A-Z]{2,3}-[A-Z0-9]+)-.")
 
 
 class BuyerContact(TypedDict):
-    """Whom the notice names to write to or call; a missing part is None."""
+    """The person or office to write to or call; a missing part is None."""
 
     name: str | None
     email: str | None
@@ -40,7 +41,7 @@ class AwardedSupplier(TypedDict):
 
 
 class Buyer(NamedTuple):
-    """Who buys: the publisher's id and name, and the party that holds the rest (empty when there is none)."""
+    """The organisation that buys: id and name as published, and its party with the rest (empty when there is none)."""
 
     id: str | None
     name: str | None
@@ -48,23 +49,23 @@ class Buyer(NamedTuple):
 
     @property
     def region(self) -> str | None:
-        """The ITL (formerly NUTS) code of the address: every Find a Tender buyer has one, no other."""
+        """The ITL (formerly NUTS) code of the address: every Find a Tender buyer has one, no Contracts Finder buyer."""
         return first_text(self.party, ("address", "region"))
 
     @property
     def website(self) -> str | None:
-        """The organisation's web address, if it is one a browser should open."""
+        """The organisation's web address, if it is one that a browser opens."""
         return web_address(first_text(self.party, ("details", "url"), ("contactPoint", "url")))
 
     @property
     def contact(self) -> BuyerContact | None:
-        """The contact point, the first that says anything; None when none does."""
+        """The first contact point that says anything; None when none does."""
         for point in (*objects(self.party, "contactPoint"), *objects(self.party, "additionalContactPoints")):
             email, telephone = _EMAIL.search(text(point.get("email")) or ""), line(point.get("telephone")) or ""
             found = BuyerContact(
                 name=line(point.get("name")),
                 email=email[0] if email else None,
-                telephone=None if _NO_NUMBER.fullmatch(telephone) else telephone,
+                telephone=None if _NO_TELEPHONE.fullmatch(telephone) else telephone,
             )
             if any(found.values()):
                 return found
@@ -72,60 +73,75 @@ class Buyer(NamedTuple):
 
 
 def buyer_of(release: Release) -> Buyer:
-    """Return the buyer: the `buyer` object or, where that says nothing, the first party with the role (`_BUYING`).
+    """Return the buyer: the `buyer` object or, where that says nothing, the first party with a role of `_BUYER_ROLES`.
 
-    35 of 1,651 Find a Tender releases have no `buyer` though a party has the role; 21 name several buyers, of
-    which `buyer` is the first.
+    35 of 1,651 Find a Tender releases have no `buyer` though a party has the role; 21 name several buyers, of which
+    `buyer` is the first.
     """
     named = next((found for found in objects(release.json, "buyer") if _id(found) or _name(found)), None)
-    candidates = next((found for role in _BUYING if (found := parties_with_role(release, role))), [])
+    candidates = next((found for role in _BUYER_ROLES if (found := parties_with_role(release, role))), [])
     if named is None:
         party = next((found for found in candidates if _id(found) or _name(found)), next(iter(candidates), {}))
         return Buyer(_id(party), _name(party), party)
     party = _same_organisation(named, [*candidates, *release.parties])
     if not party and not _name(named) and len(candidates) == 1:
-        party = candidates[0]  # `buyer` is but an id, of no party: the one that has the role is meant
+        party = candidates[0]  # `buyer` is only an id, and no party has it: the one party with the role is meant
     return Buyer(_id(named) or _id(party), _name(named) or _name(party), party)
 
 
 def awarded_suppliers(release: Release) -> list[AwardedSupplier]:
-    """Return the suppliers of the standing awards, each once, in document order.
+    """Return the suppliers of the standing awards and contracts, each once, in document order.
 
-    Ids that no register gave do not part suppliers of one name: one award names its supplier under two of them.
-
-    Where a later notice (a change, an end) repeats no award, or only its id, the parties in the role. A supplier
-    without a name in the award (one was `null`) has that of its party, or is left out.
+    A supplier without a name in the award (one was `null`) has that of its party, or is left out. One id is one
+    supplier. One name is one supplier, too, unless registers gave it several ids: an award named its supplier under two
+    numbers of its registrations with the service.
     """
-    named = objects([*release.contract_awards, *release.standing_contracts], "suppliers")
-    failed = len(release.awards) > len(release.contract_awards)
-    if not named and release.stage == "AWARD" and not failed:
-        named = parties_with_role(release, "supplier")
+    suppliers = [
+        AwardedSupplier(name=name, supplierId=_id(each))
+        for each in _suppliers(release)
+        if (name := _name(each) or _name(_same_organisation(each, release.parties)))
+    ]
+    names = {each["name"] for each in suppliers if register_of(each["supplierId"])}
     found: dict[str, AwardedSupplier] = {}
-    suppliers = [(_id(each), _name(each) or _name(_same_organisation(each, release.parties))) for each in named]
-    names = {name for key, name in suppliers if register_of(key)}
-    for key, name in suppliers:
-        if name and (name not in names or register_of(key)):
-            names.add(name)
-            found.setdefault(key or name, AwardedSupplier(name=name, supplierId=key))
+    for each in suppliers:
+        if register_of(each["supplierId"]) or each["name"] not in names:
+            names.add(each["name"])
+            found.setdefault(each["supplierId"] or each["name"], each)
     return list(found.values())
 
 
-def register_of(published: str | None) -> str | None:
-    """Return the register an id is from (`GB-COH`), when that gives an organisation one id to keep; else None.
+def _suppliers(release: Release) -> list[dict[str, Any]]:
+    """Return the suppliers as listed by awards and contracts, else the parties that have the role.
 
-    `GB-FTS-n` and `GB-CFS-n` count registrations with the two services: of the names under them, 27 of 132 and 19 of
-    376 had several. An id without a register's prefix says nothing outside its notice.
+    A later notice (a change, an end) repeats no award, or only its id, and so lists none. Where an award failed, or is
+    none (a dynamic market's member), the parties may be its own, and do not count.
+    """
+    listed = objects([*release.contract_awards, *release.standing_contracts], "suppliers")
+    all_stand = len(release.contract_awards) == len(release.awards)
+    if listed or release.stage != "AWARD" or not all_stand:
+        return listed
+    return parties_with_role(release, "supplier")
+
+
+def register_of(published: str | None) -> str | None:
+    """Return the register that an id is from (`GB-COH`), if an organisation has one id there for good; else None.
+
+    The services' own ids (`GB-FTS-n`, `GB-CFS-n`) do not count: an organisation may have several. An id without a
+    register's prefix says nothing outside its notice.
     """
     found = _REGISTERED.match(published or "")
-    return None if found is None or found[1] in _PER_REGISTRATION else found[1]
+    if found is None or any(found["register"] == source.publisher.own_register for source in SOURCES.values()):
+        return None
+    return found["register"]
 
 
 def parties_with_role(release: Release, role: str) -> list[dict[str, Any]]:
     """Return the parties that have `role`, in document order."""
-    return [p for p in release.parties if role in words(p, "roles")]
+    return [party for party in release.parties if role in words(party, "roles")]
 
 
 def _same_organisation(named: dict[str, Any], candidates: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the first candidate of the same id, else of the same name, else an empty object."""
     for key in (_id, _name):
         for party in candidates if key(named) else ():
             if key(party) == key(named):

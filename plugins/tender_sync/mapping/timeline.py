@@ -6,8 +6,9 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tender_sync.mapping.dates import LONDON, parse_date
+from tender_sync.mapping.dates import parse_date
 from tender_sync.mapping.json_access import objects, texts, walk
+from tender_sync.sources.base import LONDON
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -1,11 +1,13 @@
-"""What a notice says it is worth."""
+"""What a notice says a procurement is worth."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from tender_sync.mapping.groups import connected_groups
 from tender_sync.mapping.json_access import identifier, number, objects, text, walk, word
 
 if TYPE_CHECKING:
@@ -15,19 +17,27 @@ if TYPE_CHECKING:
 
 Basis = Literal["net", "gross"]
 
-# `amount` is without VAT, `amountGross` (Find a Tender's extension, Procurement Act notices only) with it.
+# `amount` is without VAT, `amountGross` (Find a Tender's extension, Procurement Act notices only) includes it.
 # Net first: old-regime notices and Contracts Finder have only `amount`, so amounts stay comparable.
 _FIELDS: Mapping[Basis, str] = {"net": "amount", "gross": "amountGross"}
-_NO_LOT = frozenset({""})
+_NO_LOT: frozenset[str] = frozenset()
+_UNNAMED_LOT = frozenset({""})  # stands for the lot of all amounts that name none
 _CURRENCY = re.compile(r"[A-Z]{3}")
 # Forms that demand a figure get 0, a penny or a pound where none is known (22 of 641 notices state no more).
 _FILLED_IN = 1
-# Nothing bought in the United Kingdom costs a trillion: a row of nines.
+# Nothing bought in the United Kingdom costs a trillion: it is a row of nines.
 _TOO_MUCH = 1e12
 
 
+class _Unit(NamedTuple):
+    """What an amount is counted in. Amounts of different units cannot be added or compared."""
+
+    currency: str | None
+    basis: Basis
+
+
 class EstimatedValue(NamedTuple):
-    """The worth of a procurement: somewhere from `low` to `high`, in one currency and on one basis.
+    """The worth of a procurement: from `low` to `high`, in one currency and on one basis.
 
     Either end is None when nothing is said of it. One stated figure is both ends.
     """
@@ -40,35 +50,34 @@ class EstimatedValue(NamedTuple):
     def of(self, part: Mapping[str, Any]) -> EstimatedValue:
         """Return what a part of it (a lot) says it is worth on the same basis, in the part's own currency.
 
-        A part of something is not worth nothing: 4 lots of 0 stand beside a tender of 8,000,000.
+        An amount of 0 beside a real one says nothing: 4 lots of 0 stand beside a tender of 8,000,000.
         """
-        field = _FIELDS[self.basis] if self.basis else ""
-        stated = ((_amount(value.get(field)), _currency(value.get("currency"))) for value in objects(part, "value"))
-        found = (
-            EstimatedValue(a, a, currency, self.basis) for a, currency in stated if a is not None and self.is_usable(a)
-        )
-        return next(found, NOTHING_STATED)
+        for value in objects(part, "value"):
+            for unit, amount in _stated_amounts(value):
+                if unit.basis == self.basis and self.is_usable(amount):
+                    return _value_in(unit, low=amount, high=amount)
+        return NOTHING_STATED
 
     def is_usable(self, amount: float) -> bool:
-        """Say whether an amount beside it counts: one that was filled in does only where nothing else is stated."""
+        """Tell whether an amount beside it counts: one that was filled in does only where nothing else is stated."""
         return _is_real_amount(amount) or self.high is None or not _is_real_amount(self.high)
 
 
 NOTHING_STATED = EstimatedValue(None, None, None, None)
 
 
-class _Stated(NamedTuple):
-    """One value object, and the lots it is for (none where that is not said)."""
+class _Statement(NamedTuple):
+    """One value object, and the lots it is for (none where the notice names none)."""
 
-    value: dict[str, Any]
+    value: Mapping[str, Any]
     lots: frozenset[str]
 
 
 class _Place(NamedTuple):
-    """The values that stand in one place, and those that bound them from below."""
+    """The values that stand in one place of a release, and those that say how little it may be."""
 
-    values: list[_Stated]
-    floor: list[_Stated]
+    values: list[_Statement]
+    minimums: list[_Statement]
 
 
 class _Amount(NamedTuple):
@@ -77,42 +86,39 @@ class _Amount(NamedTuple):
 
 
 class _Amounts(NamedTuple):
+    """Amounts of one unit; there is at least one."""
+
     amounts: list[_Amount]
-    currency: str | None
-    basis: Basis
+    unit: _Unit
 
 
 def estimated_value(release: Release) -> EstimatedValue:
     """Return what a release says it is worth, from the first place that states an amount.
 
-    The places, in order: the tender's value, its lots', its framework agreement's; the awards', the
-    contracts', what a change not yet signed makes of them (UK10), what ended ones came to, what users and the buyer pay
-    for a concession; the budget, and the bids. Award notices of Find a Tender state it
-    only in awards (UK6) or contracts (UK7, old regime), and 31 of 200 Contracts Finder releases only in an
-    award. Failed awards and cancelled contracts do not count.
+    The places, in order: the tender's value, its lots', its framework agreement's; the awards', the contracts', what a
+    change not yet signed makes of them (UK10), what ended ones came to, what users and the buyer pay for a concession;
+    the budget, and the bids. Award notices of Find a Tender state it only in awards (UK6) or contracts (UK7, old
+    regime), and 31 of 200 Contracts Finder releases only in an award. Failed awards and cancelled contracts do not
+    count.
 
-    - The tender's value is the upper end; `tender.minValue` (Contracts Finder) the lower one. A lower end
-      alone stays without an upper one. Old-regime awards may state the lowest and highest bid instead.
-    - Amounts for different lots add up. Of several for the same lot, or for no lot that is named, the lower
-      end is the largest and the upper end their sum: several contracts add up, whereas the suppliers of a
-      framework may each be given the same money, and notices do not tell the two apart.
-    - Amounts of one currency only, pounds before others (a lot in AED stands beside a tender in GBP), and of
-      one basis only: the one that more of them state, when equal the one more of the lots state, then net.
+    - The tender's value is the upper end; `tender.minValue` (Contracts Finder) the lower one. A lower end alone stays
+      without an upper one. Old-regime awards may state the lowest and highest bid instead.
+    - Amounts for different lots add up. Of several for the same lot, or for no lot that is named, the lower end is the
+      largest and the upper end their sum: several contracts add up, whereas the suppliers of a framework may each be
+      given the same money, and notices do not say which of the two it is.
+    - Amounts of one currency only, pounds before others (a lot in AED stands beside a tender in GBP), and of one basis
+      only: the one that more of them state, when equal the one more of the lots state, then net.
     - Amounts above 1 go first: 0, a penny or a pound is mostly put in for "not said", and is kept only where nothing
       else is stated anywhere. Negative amounts and those of a trillion or more are no amounts.
     """
-    preferred = _more_frequent(objects(release.lots, "value"))
-    for usable in (_is_real_amount, _any):
+    preferred = _basis_of_most(objects(release.lots, "value"))
+    for is_usable in (_is_real_amount, _is_any_amount):
         for place in _places(release):
-            chosen = _choose(place.values, usable, preferred)
-            if chosen:
-                floor = _choose(place.floor, _any, chosen.basis)
-                low, high = _largest_of_each_lot(chosen.amounts), _total([a.amount for a in chosen.amounts])
-                if floor and floor[1:] == chosen[1:]:
-                    low = min(low, _total([each.amount for each in floor.amounts]))
-                return EstimatedValue(min(low, high), high, chosen.currency, chosen.basis)
-    floor = _choose(next(_places(release)).floor, _any, preferred)
-    return EstimatedValue(floor.amounts[0].amount, None, floor.currency, floor.basis) if floor else NOTHING_STATED
+            stated = _choose(place.values, is_usable, preferred)
+            if stated:
+                return _range_of(stated, _choose(place.minimums, _is_any_amount, stated.unit.basis))
+    minimum = _choose(_tender_minimum(release), _is_any_amount, preferred)
+    return _value_in(minimum.unit, low=minimum.amounts[0].amount, high=None) if minimum else NOTHING_STATED
 
 
 def award_value(release: Release, stated: EstimatedValue) -> float | None:
@@ -121,14 +127,12 @@ def award_value(release: Release, stated: EstimatedValue) -> float | None:
     Only amounts in its currency and on its basis are added up. Members of dynamic markets are given nothing. Awards of
     0 beside tenders of 1,500,000 and 2,000,000 say nothing.
     """
-    for place in (release.contract_awards, release.standing_contracts):
+    for parts in (release.contract_awards, release.standing_contracts):
         amounts = [
             amount
-            for value in objects(place, "value")
-            for basis, field in _FIELDS.items()
-            if (_currency(value.get("currency")), basis) == (stated.currency, stated.basis)
-            and (amount := _amount(value.get(field))) is not None
-            and stated.is_usable(amount)
+            for value in objects(parts, "value")
+            for unit, amount in _stated_amounts(value)
+            if (unit.currency, unit.basis) == (stated.currency, stated.basis) and stated.is_usable(amount)
         ]
         if amounts:
             return _total(amounts)
@@ -136,12 +140,13 @@ def award_value(release: Release, stated: EstimatedValue) -> float | None:
 
 
 def _places(release: Release) -> Iterator[_Place]:
-    tenders, contracts = release.tenders, release.standing_contracts
-    yield _Place(_for_whole(objects(tenders, "value")[:1]), _for_whole(objects(tenders, "minValue")[:1]))
+    """Yield the places that may state what a release is worth, in the order in which they count."""
+    tenders = release.tenders
+    yield _Place(_for_whole(objects(tenders, "value")[:1]), _tender_minimum(release))
     yield _Place(_per_part(objects(release.lots, "value")), [])
     yield _Place(_for_whole(objects(tenders, "techniques", "frameworkAgreement", "value")), [])
     yield _Place(_by_lot(release.standing_awards, "value"), [])
-    contracts = _with_lots_of_awards(contracts, release)
+    contracts = _with_lots_of_awards(release.standing_contracts, release)
     yield _Place(_by_lot(contracts, "value"), [])
     yield _Place(_by_lot(contracts, "proposedAmendments", "value"), [])
     yield _Place(_by_lot(contracts, "implementation", "finalValue"), [])
@@ -150,93 +155,119 @@ def _places(release: Release) -> Iterator[_Place]:
     yield _Place(_for_whole(objects(budget, "amount")), [])
     yield _Place(_per_part(objects(budget, "budgetBreakdown", "amount")), [])
     bids = objects(release.json, "bids", "statistics")
-    yield _Place(_bids(bids, "highestvalidbidvalue", max), _bids(bids, "lowestvalidbidvalue", min))
+    yield _Place(_best_bids(bids, "highestvalidbidvalue", max), _best_bids(bids, "lowestvalidbidvalue", min))
 
 
-def _for_whole(values: list[dict[str, Any]]) -> list[_Stated]:
-    return [_Stated(value, frozenset()) for value in values]
+def _tender_minimum(release: Release) -> list[_Statement]:
+    return _for_whole(objects(release.tenders, "minValue")[:1])
 
 
-def _per_part(values: list[dict[str, Any]]) -> list[_Stated]:
+def _for_whole(values: list[dict[str, Any]]) -> list[_Statement]:
+    return [_Statement(value, _NO_LOT) for value in values]
+
+
+def _per_part(values: list[dict[str, Any]]) -> list[_Statement]:
     """Return values each of which is for something else: lots, years of a budget."""
-    return [_Stated(value, frozenset({str(place)})) for place, value in enumerate(values)]
+    return [_Statement(value, frozenset({str(place)})) for place, value in enumerate(values)]
 
 
-def _by_lot(parts: list[dict[str, Any]], *path: str) -> list[_Stated]:
-    return [_Stated(value, _related_lots(part)) for part in parts for value in objects(part, *path)]
-
-
-def _with_lots_of_awards(contracts: list[dict[str, Any]], release: Release) -> list[dict[str, Any]]:
-    """Return contracts with the lots of the awards they follow: only awards name them.
-
-    Old-rule notices of 2021 give several awards one id where the buyer numbered them alike (53 of 182 procurements:
-    https://github.com/open-contracting-extensions/european-union/issues/91). Their contracts come in the same order.
-    """
-    lots: defaultdict[str | None, list[Any]] = defaultdict(list)
-    for award in release.standing_awards:
-        lots[identifier(award.get("id"))].append(award.get("relatedLots"))
-    found = []
-    for each in contracts:
-        of_award = lots[identifier(each.get("awardID"))]
-        related = of_award.pop(0) if len(of_award) > 1 else next(iter(of_award), None)
-        found.append({**each, "relatedLots": each.get("relatedLots") or related})
-    return found
+def _by_lot(parts: list[dict[str, Any]], *path: str) -> list[_Statement]:
+    return [_Statement(value, _related_lots(part)) for part in parts for value in objects(part, *path)]
 
 
 def _related_lots(part: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(found for lot in walk(part, "relatedLots") if (found := identifier(lot)))
 
 
-def _bids(statistics: list[dict[str, Any]], measure: str, best: Callable[[float, float], float]) -> list[_Stated]:
-    """Return the best bid for the whole procurement or, where that is not told, for each lot.
+def _with_lots_of_awards(contracts: list[dict[str, Any]], release: Release) -> list[dict[str, Any]]:
+    """Return copies of contracts; one that names no lots has the lots of its award.
 
-    Old-regime awards tell it up to three times: of all, of the lot, and of the lot again with every further contract.
+    Old-rule notices of 2021 give several awards one id where the buyer numbered them alike (53 of 182 procurements:
+    https://github.com/open-contracting-extensions/european-union/issues/91). Their contracts come in the same order: so
+    the first contract has the lots of the first award, and contracts that are left over have those of the last.
     """
-    found: dict[tuple[str | None, str | None], float] = {}
+    lots: defaultdict[str | None, list[Any]] = defaultdict(list)
+    for award in release.standing_awards:
+        lots[identifier(award.get("id"))].append(award.get("relatedLots"))
+    next_lots = {award_id: chain(of_awards, repeat(of_awards[-1])) for award_id, of_awards in lots.items()}
+    found = []
+    for contract in contracts:
+        of_award = next(next_lots.get(identifier(contract.get("awardID")), repeat(None)))
+        found.append({**contract, "relatedLots": contract.get("relatedLots") or of_award})
+    return found
+
+
+class _BidFor(NamedTuple):
+    """What a bid is for: a lot, or the whole procurement (None); and in which currency it is."""
+
+    lot: str | None
+    currency: str | None
+
+
+def _best_bids(
+    statistics: list[dict[str, Any]], measure: str, best: Callable[[float, float], float]
+) -> list[_Statement]:
+    """Return the best bid for the whole procurement or, where that is not stated, for each lot.
+
+    Old-regime awards state it up to three times: of all, of the lot, and of the lot again with every further contract.
+    """
+    found: dict[_BidFor, float] = {}
     for each in statistics:
-        bid, key = _amount(each.get("value")), (identifier(each.get("relatedLot")), _currency(each.get("currency")))
+        bid = _amount(each.get("value"))
         if word(each, "measure") == measure and bid is not None:
-            found[key] = best(found.get(key, bid), bid)
-    whole = {key: bid for key, bid in found.items() if key[0] is None} or found
-    return [_Stated({"amount": bid, "currency": money}, frozenset({str(lot)})) for (lot, money), bid in whole.items()]
-
-
-def _choose(stated: list[_Stated], usable: Callable[[float], bool], preferred: Basis) -> _Amounts | None:
-    """Return the usable amounts of one currency and one basis, or None when there are none."""
-    found: list[tuple[str | None, Basis, _Amount]] = [
-        (_currency(each.value.get("currency")), basis, _Amount(amount, each.lots))
-        for each in stated
-        for basis, field in _FIELDS.items()
-        if (amount := _amount(each.value.get(field))) is not None and usable(amount)
+            bid_for = _BidFor(identifier(each.get("relatedLot")), _currency(each.get("currency")))
+            found[bid_for] = best(found.get(bid_for, bid), bid)
+    whole = {bid_for: bid for bid_for, bid in found.items() if bid_for.lot is None}
+    return [
+        _Statement({"amount": bid, "currency": bid_for.currency}, frozenset({bid_for.lot}) if bid_for.lot else _NO_LOT)
+        for bid_for, bid in (whole or found).items()
     ]
-    if not found:
+
+
+def _choose(stated: list[_Statement], is_usable: Callable[[float], bool], preferred: Basis) -> _Amounts | None:
+    """Return the usable amounts of one unit, or None when there are none.
+
+    Its currency is the pound, else the first one named. Its basis is that of more amounts, when equal `preferred`.
+    """
+    by_unit: defaultdict[_Unit, list[_Amount]] = defaultdict(list)
+    for each in stated:
+        for unit, amount in _stated_amounts(each.value):
+            if is_usable(amount):
+                by_unit[unit].append(_Amount(amount, each.lots))
+    if not by_unit:
         return None
-    currencies = [currency for currency, _, _ in found]
+    currencies = [unit.currency for unit in by_unit]
     currency = "GBP" if "GBP" in currencies else currencies[0]
-    by_basis = {basis: [a for c, b, a in found if (c, b) == (currency, basis)] for basis in _FIELDS}
-    basis = max(by_basis, key=lambda name: (len(by_basis[name]), name == preferred))
-    return _Amounts(by_basis[basis], currency, basis)
+    units = [unit for unit in by_unit if unit.currency == currency]
+    chosen = max(units, key=lambda unit: (len(by_unit[unit]), unit.basis == preferred))
+    return _Amounts(by_unit[chosen], chosen)
 
 
-def _more_frequent(values: list[dict[str, Any]]) -> Basis:
-    counted = {basis: sum(_amount(v.get(field)) is not None for v in values) for basis, field in _FIELDS.items()}
-    return max(counted, key=lambda basis: counted[basis])  # the first of equals, and net is first
+def _basis_of_most(values: list[dict[str, Any]]) -> Basis:
+    bases = [unit.basis for value in values for unit, _ in _stated_amounts(value)]
+    return max(_FIELDS, key=bases.count)  # the first of equals, and net is first
+
+
+def _range_of(stated: _Amounts, minimum: _Amounts | None) -> EstimatedValue:
+    """Return the range that amounts span, from `minimum` where that is less and of the same unit."""
+    low, high = _largest_of_each_lot(stated.amounts), _total([each.amount for each in stated.amounts])
+    if minimum and minimum.unit == stated.unit:
+        low = min(low, _total([each.amount for each in minimum.amounts]))
+    return _value_in(stated.unit, low=min(low, high), high=high)
+
+
+def _value_in(unit: _Unit, *, low: float, high: float | None) -> EstimatedValue:
+    return EstimatedValue(low, high, currency=unit.currency, basis=unit.basis)
 
 
 def _largest_of_each_lot(amounts: list[_Amount]) -> float:
     """Return the sum over lots of each one's largest amount; amounts whose lots overlap count as one lot's."""
-    groups: dict[int, _Amount] = {}
-    group_of: dict[str, int] = {}
-    for place, (amount, lots) in enumerate(amounts):
-        named = lots or _NO_LOT
-        joined = [groups.pop(group) for group in {group_of[lot] for lot in named if lot in group_of}]
-        groups[place] = _Amount(max([amount, *(g.amount for g in joined)]), named.union(*(g.lots for g in joined)))
-        group_of |= dict.fromkeys(groups[place].lots, place)
-    return _total([group.amount for group in groups.values()])
+    groups = connected_groups(amounts, keys_of=lambda each: each.lots or _UNNAMED_LOT)
+    return _total([max(each.amount for each in group) for group in groups])
 
 
 def _total(amounts: list[float]) -> float:
-    """Return the sum, cleared of the dust of adding floats."""
+    """Return the sum, rounded to pence because floats do not add up exactly; never less than the largest amount."""
     return max(*amounts, round(sum(amounts), 2))
 
 
@@ -244,8 +275,16 @@ def _is_real_amount(amount: float) -> bool:
     return amount > _FILLED_IN
 
 
-def _any(_amount: float) -> bool:
+def _is_any_amount(_amount: float) -> bool:
     return True
+
+
+def _stated_amounts(value: Mapping[str, Any]) -> Iterator[tuple[_Unit, float]]:
+    """Yield the amounts of one value object, net before gross, each with its unit."""
+    for basis, field in _FIELDS.items():
+        amount = _amount(value.get(field))
+        if amount is not None:
+            yield _Unit(_currency(value.get("currency")), basis), amount
 
 
 def _amount(value: object) -> float | None:

@@ -16,6 +16,45 @@ if TYPE_CHECKING:
     from tender_sync.windows import WindowRules
 
 
+class RegionPlace(Enum):
+    """Where a publisher's releases state the region of a contract."""
+
+    BUYER = "the address of the buyer"
+    DELIVERY = "the addresses to deliver to"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublisherRules:
+    """What one publisher does differently in its releases.
+
+    The address of a notice's public page is `https://{page_host}{page_path}` and an id that matches `page_id`.
+    `versioned_id` is for a publisher that keeps a guid through all versions of a notice: it matches the release id of
+    one version, and its group `guid` is what the versions share and the page's id. It is None where a release id is
+    the page's id as it stands. `states_value_basis`: amounts say whether they include VAT. `states_regime`:
+    `tender.legalBasis.scheme` says which rules the procurement follows. `own_register` is the prefix of ids that count
+    registrations with the publisher's service: an organisation may have several of them.
+    """
+
+    page_host: str
+    page_path: str
+    page_id: re.Pattern[str]
+    versioned_id: re.Pattern[str] | None
+    region: RegionPlace
+    states_value_basis: bool
+    states_regime: bool
+    own_register: str
+
+    def guid_of(self, notice_id: str) -> str | None:
+        """Return what the versions of a notice share: the guid in its id, or the id where it holds none.
+
+        None for a publisher that has no guids.
+        """
+        if self.versioned_id is None:
+            return None
+        versioned = self.versioned_id.fullmatch(notice_id)
+        return versioned["guid"] if versioned else notice_id
+
+
 class Action(Enum):
     """What to do about an answer that is not a page."""
 
@@ -67,6 +106,7 @@ class Source:
     # An hourly sync that has not got through for this long needs a person.
     max_age: timedelta = timedelta(hours=3)
     statuses: Mapping[int, StatusRule] = field(default_factory=lambda: COMMON_STATUSES)
+    publisher: PublisherRules
 
     def rule(self, status: int, *, with_cursor: bool) -> StatusRule:
         """Say what to do about `status`, which differs for a request that carried a cursor."""

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
-from tender_sync.sources.base import COMMON_STATUSES, LONDON, UTC_ZONE, Action, Source, StatusRule
+from tender_sync.sources.base import (
+    COMMON_STATUSES,
+    LONDON,
+    UTC_ZONE,
+    Action,
+    PublisherRules,
+    RegionPlace,
+    Source,
+    StatusRule,
+)
 from tender_sync.windows import WindowRules
+
+_GUID = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
 CONTRACTS_FINDER = Source(
     name="CONTRACTS_FINDER",
@@ -33,4 +45,14 @@ CONTRACTS_FINDER = Source(
     audit_span=timedelta(days=1),
     # "no further requests should be made until after 5 minutes" (its documentation, on a 403).
     statuses={**COMMON_STATUSES, 403: StatusRule(Action.RETRY, wait=300)},
+    publisher=PublisherRules(
+        page_host="www.contractsfinder.service.gov.uk",
+        page_path="/Notice/",
+        page_id=re.compile(_GUID),
+        versioned_id=re.compile(f"(?P<guid>{_GUID})-[0-9]+"),  # its pages lack the number
+        region=RegionPlace.DELIVERY,  # no party has one; 71 of 124 releases name one or more to deliver to
+        states_value_basis=False,
+        states_regime=False,
+        own_register="GB-CFS",  # of 376 names under its ids 19 had several
+    ),
 )

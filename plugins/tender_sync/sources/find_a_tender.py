@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-from tender_sync.sources.base import LONDON, Source
+from tender_sync.sources.base import LONDON, PublisherRules, RegionPlace, Source
 from tender_sync.windows import WindowRules
 
 FIND_A_TENDER = Source(
@@ -37,4 +37,14 @@ FIND_A_TENDER = Source(
     ),
     # Notices are numbered as they are published: 075502-2026 to 075962-2026 on the recorded 10 August 2026.
     notice_number=re.compile(r"(?P<number>\d{6})-(?P<year>\d{4})", re.ASCII),
+    publisher=PublisherRules(
+        page_host="www.find-tender.service.gov.uk",
+        page_path="/Notice/",
+        page_id=re.compile("[0-9]{6}-[0-9]{4}"),
+        versioned_id=None,  # every step is a new notice with an id of its own
+        region=RegionPlace.BUYER,  # every buyer's address has one
+        states_value_basis=True,
+        states_regime=True,
+        own_register="GB-FTS",  # of 132 names under its ids 27 had several
+    ),
 )
