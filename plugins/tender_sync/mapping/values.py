@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from tender_sync.mapping.groups import connected_groups
 from tender_sync.mapping.json_access import identifier, number, objects, text, walk, word
 
 if TYPE_CHECKING:
@@ -225,14 +226,8 @@ def _more_frequent(values: list[dict[str, Any]]) -> Basis:
 
 def _largest_of_each_lot(amounts: list[_Amount]) -> float:
     """Return the sum over lots of each one's largest amount; amounts whose lots overlap count as one lot's."""
-    groups: dict[int, _Amount] = {}
-    group_of: dict[str, int] = {}
-    for place, (amount, lots) in enumerate(amounts):
-        named = lots or _NO_LOT
-        joined = [groups.pop(group) for group in {group_of[lot] for lot in named if lot in group_of}]
-        groups[place] = _Amount(max([amount, *(g.amount for g in joined)]), named.union(*(g.lots for g in joined)))
-        group_of |= dict.fromkeys(groups[place].lots, place)
-    return _total([group.amount for group in groups.values()])
+    groups = connected_groups(amounts, keys_of=lambda each: each.lots or _NO_LOT)
+    return _total([max(each.amount for each in group) for group in groups])
 
 
 def _total(amounts: list[float]) -> float:
