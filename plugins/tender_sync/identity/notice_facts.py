@@ -130,7 +130,7 @@ def notice_of(contract: Mapping[str, Any]) -> Notice:
 
 
 def guid_of(source: str, notice_id: str) -> str | None:
-    """Return the guid that all versions of a Contracts Finder notice share; None for the other source."""
+    """Return what a notice's versions share on Contracts Finder; None for the other source."""
     return notice_guid(notice_id) if source == "CONTRACTS_FINDER" else None
 
 
