@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
+from pymongo.errors import AutoReconnect
 
-from tender_sync.errors import FailRun, FixSetup, RejectedRelease
+from tender_sync.errors import AlertOperator, FailRun, FixSetup, RejectedRelease
 from tender_sync.storage.sync_jobs import SyncJobs
 from tender_sync.windows import TimeRange
 from tests.integration.oracle import problems
@@ -135,7 +136,7 @@ def test_reset_shows_its_plan_first_and_changes_nothing(run, at_work, caplog):
     assert plan["plan"]["contracts"] == at_work.db.contracts.count_documents({})
     assert plan["confirm"] in caplog.text
     changed = {name for name, value in at_work.job.items() if before.get(name) != value}
-    assert changed <= {"lastRunAt", "lastRunFetched", "lastRunErrors", "updatedAt"}
+    assert changed <= {"lastRunAt", "lastRunFetched", "lastRunErrors", "updatedAt", "changesToAnnounce"}
 
 
 def test_confirmed_reset_reads_the_history_again_and_loses_nothing(run, at_work):
@@ -203,24 +204,33 @@ def test_release_too_large_with_what_others_added_is_kept_until_there_is_room(ru
     assert problems(at_work) == []
 
 
-def test_changes_of_a_run_that_failed_are_told_though_another_begins_before_they_are_counted(run, at_work, monkeypatch):
+@pytest.mark.parametrize("ends", [AutoReconnect("the primary is gone"), KeyboardInterrupt()], ids=["failed", "died"])
+def test_changes_of_a_run_that_did_not_succeed_are_told_once_by_the_next(run, at_work, monkeypatch, ends):
     run(run_id="first")
     at_work.pass_time(minutes=10)
     at_work.publish("990001-2026")
     at_work.pass_time(minutes=10)
-    run(run_id="fails")
-    at_work.db.syncRuns.update_one({"runId": "fails"}, {"$set": {"outcome": "failed"}})
+
+    def end(_jobs: SyncJobs) -> None:
+        raise ends
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SyncJobs, "mark_sync_complete", end)
+        with pytest.raises((FailRun, KeyboardInterrupt)):
+            run(run_id="unlucky")
     at_work.pass_time(minutes=10)
-    end_run = SyncJobs.end_run
-
-    def end_and_let_another_begin(self: SyncJobs, *args: Any, **facts: Any) -> dict[str, Any]:
-        record = end_run(self, *args, **facts)
-        at_work.pass_time(seconds=1)
-        at_work.holder("dag/other/sync", "other", "replay")[0].get_or_create_sync_job(START)
-        return record
-
-    monkeypatch.setattr(SyncJobs, "end_run", end_and_let_another_begin)
     assert run(run_id="next")["changes"] == {"created": 1, "updated": 0}
+    at_work.pass_time(minutes=10)
+    assert run(run_id="after that")["changes"] == {"created": 0, "updated": 0}
+
+
+def test_changes_of_an_audit_are_told_by_the_next_run(run, audit, at_work):
+    run(run_id="first")
+    lost = at_work.lose(DAY)
+    at_work.pass_time(minutes=10)
+    with pytest.raises(AlertOperator):
+        audit(window_from=f"{DAY.start:%Y-%m-%d}", window_to=f"{DAY.end:%Y-%m-%d}")
+    assert run(run_id="next")["changes"] == {"created": len(lost), "updated": 0}
 
 
 def test_changes_of_a_try_that_ended_are_told_by_the_retry_of_a_task_that_died_before_its_success(run, at_work):

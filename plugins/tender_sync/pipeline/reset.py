@@ -59,9 +59,11 @@ def _code(job: dict[str, Any], start: datetime) -> str:
 
 
 def _done_by_an_earlier_try(run: Run, job: dict[str, Any]) -> bool:
-    """Tell whether a try of this same run used the code, and died before it could end: then the reset is done again."""
+    """Tell whether a try of this same run used the code and did not come to its end: then the reset is done again."""
     last = run.jobs.last_try()
-    return bool(last and last["outcome"] == Outcome.DIED and (job.get("resetAt") or _NEVER) >= last["startedAt"])
+    if last is None or last["outcome"] not in {Outcome.DIED, Outcome.FAILED}:
+        return False
+    return bool((job.get("resetAt") or _NEVER) >= last["startedAt"])
 
 
 def _log_plan(source: Source, plan: dict[str, Any], start: datetime, code: str) -> None:

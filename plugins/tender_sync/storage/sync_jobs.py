@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from pymongo import ReturnDocument
-
 from tender_sync.storage.lease import Lease
 from tender_sync.storage.sync_job_document import (
     BACKFILLING,
@@ -36,9 +34,8 @@ log = logging.getLogger(__name__)
 
 ERRORS_KEPT = 100
 SUSPECTS_KEPT = 20
-# What Airflow has not been told of yet: contracts created and updated, and the run that is telling it.
-_UNANNOUNCED = "changesToAnnounce"
-_NOTHING_TO_ANNOUNCE = {"created": 0, "updated": 0, "announcedBy": None}
+# Contracts created and updated that Airflow has not been told of, and those that the last run has told it of.
+_TO_ANNOUNCE = "changesToAnnounce"
 _CHANGES = ("created", "updated")
 
 
@@ -141,12 +138,28 @@ class SyncJobs:
             "updatedAt": "$$NOW",
         }
         if self._announces:
-            # Another run has told Airflow of what was counted then. An earlier try of this very run has not.
-            open_to = [None, self.run_id]
-            untold = {"$in": [{"$ifNull": [f"${_UNANNOUNCED}.announcedBy", None]}, {"$literal": open_to}]}
-            kept = {"$mergeObjects": [_NOTHING_TO_ANNOUNCE, f"${_UNANNOUNCED}", {"announcedBy": None}]}
-            fields[_UNANNOUNCED] = {"$cond": [untold, kept, _NOTHING_TO_ANNOUNCE]}
+            fields[_TO_ANNOUNCE] = self._to_announce()
         return self._lease.take(fields)
+
+    def _to_announce(self) -> dict[str, Any]:
+        """Return what is to be announced now, as an expression.
+
+        An earlier try of this very run may have ended and died before its success, by which Airflow takes its events:
+        what it announced is announced again.
+        """
+        last, nobody = f"${_TO_ANNOUNCE}.lastAnnounced", {"by": None}
+        is_mine = {"$eq": [f"{last}.by", {"$literal": self.run_id}]}
+
+        def count(field: str) -> dict[str, Any]:
+            return {"$ifNull": [field, 0]}
+
+        return {
+            **{
+                name: {"$add": [count(f"${_TO_ANNOUNCE}.{name}"), {"$cond": [is_mine, count(f"{last}.{name}"), 0]}]}
+                for name in _CHANGES
+            },
+            "lastAnnounced": {"$cond": [is_mine, nobody, {"$ifNull": [last, nobody]}]},
+        }
 
     def last_try(self) -> dict[str, Any] | None:
         """Return the record of the last try of this same Airflow run that has ended; None without one."""
@@ -189,7 +202,7 @@ class SyncJobs:
             fields["failures"] = 0
         fetched, rejected = counts.get("fetched", 0), counts.get("rejected", 0)
         added = {"totalFetched": fetched, "lastRunFetched": fetched, "lastRunErrors": rejected, **_totals(counts)}
-        changes = {f"{_UNANNOUNCED}.{name}": counts[name] for name in _CHANGES if counts.get(name)}
+        changes = {f"{_TO_ANNOUNCE}.{name}": counts[name] for name in _CHANGES if counts.get(name)}
         self._jobs.update_one(self._lease.held, {"$set": fields, "$inc": added | changes}, session=session)
         self._runs.add(counts, session)
 
@@ -238,7 +251,7 @@ class SyncJobs:
 
         `position` may have a window that was just opened: it is kept, or a budget smaller than the look-back would
         never get past it. `counts` are those of no page (requests that brought nothing); job and record get them
-        together or not at all. The record's `changes` are what Airflow is now to be told of.
+        together or not at all. `changes` in the record of a run that succeeds are what Airflow is now to be told of.
         """
         now, counts = self._clock.now(), counts or {}
         fields: dict[str, Any] = {"lease": None, "updatedAt": now}
@@ -246,22 +259,19 @@ class SyncJobs:
         if position is not None:
             fields |= position_fields(position)
             facts["watermark"] = position.watermark
-        announces = self._announces and outcome.task_succeeds
-        if announces:
-            fields[f"{_UNANNOUNCED}.announcedBy"] = self.run_id
 
         def write(session: ClientSession) -> dict[str, Any] | None:
-            job = self._jobs.find_one_and_update(
-                self._lease.held,
-                {"$set": fields, "$inc": _totals(counts)},
-                projection={_UNANNOUNCED: 1},
-                return_document=ReturnDocument.AFTER,
-                session=session,
-            )
-            changes = (job or {}).get(_UNANNOUNCED, {}) if announces else {}
-            told = {"changes": {name: changes.get(name, 0) for name in _CHANGES}}
-            record: dict[str, Any] | None = self._runs.end(now, facts | told, counts if job else {}, session)
-            return record
+            job = self._jobs.find_one(self._lease.held, {_TO_ANNOUNCE: 1}, session=session)
+            if job is None:  # the lease has been taken over: this run's record is ended, and nothing else
+                return self._runs.end(now, facts, {}, session)
+            if self._announces and outcome.task_succeeds:
+                facts["changes"] = {name: job.get(_TO_ANNOUNCE, {}).get(name, 0) for name in _CHANGES}
+                fields[_TO_ANNOUNCE] = {
+                    **dict.fromkeys(_CHANGES, 0),
+                    "lastAnnounced": {"by": self.run_id, **facts["changes"]},
+                }
+            self._jobs.update_one(self._lease.held, {"$set": fields, "$inc": _totals(counts)}, session=session)
+            return self._runs.end(now, facts, counts, session)
 
         with self._jobs.database.client.start_session() as session:
             return session.with_transaction(write) or {}

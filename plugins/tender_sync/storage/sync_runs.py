@@ -43,9 +43,12 @@ class SyncRuns:
         """Add a page's counts."""
         self._runs.update_one({"_id": self._key}, {"$inc": dict(counts)}, session=session)
 
-    def end(self, now: datetime, facts: Mapping[str, Any], counts: Mapping[str, int], session: ClientSession) -> Any:
+    def end(
+        self, now: datetime, facts: Mapping[str, Any], counts: Mapping[str, int], session: ClientSession
+    ) -> dict[str, Any] | None:
         """End this run's record with `facts` and `counts`, and return it."""
         ended = {"$set": {"endedAt": now, **facts}, "$inc": dict(counts)}
-        return self._runs.find_one_and_update(
+        record: dict[str, Any] | None = self._runs.find_one_and_update(
             {"_id": self._key}, ended, return_document=ReturnDocument.AFTER, session=session
         )
+        return record
