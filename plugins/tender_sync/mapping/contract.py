@@ -20,7 +20,7 @@ from tender_sync.mapping.json_access import identifier, line, text, walk, word
 from tender_sync.mapping.lots import MappedLot, lots_of, max_lots_bid_per_supplier
 from tender_sync.mapping.mechanism import Mechanism, contract_mechanism
 from tender_sync.mapping.parties import UNKNOWN_BUYER, AwardedSupplier, BuyerContact, awarded_suppliers, buyer_of
-from tender_sync.mapping.release import Release, Stage, Status, map_stage, map_status
+from tender_sync.mapping.release import Release, Stage, Status
 from tender_sync.mapping.renewal import renewal
 from tender_sync.mapping.scope import ContractType, contract_type, delivery_region, geographic_scope, has_eu_funding
 from tender_sync.mapping.submission import (
@@ -46,15 +46,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tender_sync.sources.base import PublisherRules
-
-__all__ = [
-    "MAPPER_VERSION",
-    "MappedContract",
-    "OcdsRelease",
-    "map_ocds_to_contract",
-    "map_stage",
-    "map_status",
-]
 
 # Raise it with every change that gives any release another contract. Stored contracts of a lower version may come out
 # differently today, though their releases are the same: they are mapped again.
