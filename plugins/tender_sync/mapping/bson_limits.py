@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 # "MongoDB supports no more than 100 levels of nesting for BSON documents" (MongoDB Limits and Thresholds). A
-# mongod 6.0 was seen to take 180 and refuse 181, but a documented limit holds on every server. The contract
-# is the first level.
+# mongod 6.0 was seen to take 180 and refuse 181, but the documented limit holds on every server. The contract is the
+# first level.
 MAX_LEVELS = 100
 _ENVELOPE_LEVELS = 1
-# A document may have 16 MiB: mongod 6.0 takes 16,777,216 bytes and refuses one more. The rest is left for
-# what the store and the web app add to a contract.
+# A document may have 16 MiB: mongod 6.0 takes 16,777,216 bytes and refuses one more. The envelope is for the fields
+# that storage and the web app add to a contract.
 ENVELOPE_BYTES = 64 * 1024
 MAX_BYTES = 16 * 1024 * 1024 - ENVELOPE_BYTES
 
@@ -30,7 +30,7 @@ _REPLACEMENT = "\ufffd"
 
 
 def storable(value: object) -> Any:
-    """Return a copy of a JSON value that can be a field of a document: `repaired`, and no larger than MongoDB holds.
+    """Return a `repaired` copy of a JSON value, if it is small enough to be a field of a document.
 
     Raises:
         RejectedRelease: it is nested too deeply, or too large.
@@ -42,11 +42,11 @@ def storable(value: object) -> Any:
 
 
 def repaired(value: object) -> Any:
-    """Return a copy of a JSON value that BSON can hold and JSON can carry on to the web app, of whatever size.
+    """Return a copy of a JSON value that BSON can hold, and that the web app can read as JSON. Its size is not checked.
 
-    Whole numbers past 64 bits become their decimal digits, NaN and the infinities their names (`"NaN"`,
-    `"Infinity"`, `"-Infinity"`), lone surrogates and NULs in keys U+FFFD. Keys with dots and dollars stay:
-    MongoDB 5 and later take them. All else is kept as it is, order of keys included.
+    Whole numbers past 64 bits become their decimal digits; NaN and the infinities become their names (`"NaN"`,
+    `"Infinity"`, `"-Infinity"`); lone surrogates, and NULs in keys, become U+FFFD. Keys with dots and dollars stay:
+    MongoDB 5 and later take them. All else is kept as it is, also the order of keys.
 
     Raises:
         RejectedRelease: it is nested too deeply to be a field of a document.
@@ -94,15 +94,15 @@ def _copy_object(value: Mapping[str, object], level: int) -> dict[str, Any]:
         }
     names = {key: _valid_key(key) for key in value}
     taken = {key for key, name in names.items() if name == key}
-    for key in sorted(names.keys() - taken):  # sorted: the order of keys must not decide what they become
-        while names[key] in taken:  # a repaired key must not cover another one
+    for key in sorted(names.keys() - taken):  # sorted, so that the order of keys does not decide what they become
+        while names[key] in taken:  # two keys must not become one
             names[key] += _REPLACEMENT
         taken.add(names[key])
     return {names[key]: _copy(element, level + 1) for key, element in value.items()}
 
 
 def _are_plain(keys: Iterable[str]) -> bool:
-    """Say whether all keys are kept as they are; asked of the keys joined, since it is asked of every object."""
+    """Tell whether all keys are kept as they are. Looks at the keys joined, to be fast: it runs for every object."""
     joined = "".join(keys)
     return joined.isascii() and "\0" not in joined
 

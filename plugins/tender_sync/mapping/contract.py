@@ -1,7 +1,7 @@
-"""OCDS release → contract: the document the web app reads.
+"""Maps an OCDS release to a contract, the document that the web app reads.
 
-Each field has its function, in the module of its kind: `notices` (stage, status), `cpv`, `values`, `timeline`,
-`parties`, `lots`, `documents`, `mechanism`, `terms`. All of it is pure, and reads odd JSON as absent rather than
+Each kind of field has its module: `release` (stage, status), `cpv`, `values`, `timeline`, `parties`, `lots`,
+`documents`, `mechanism`, `submission`, `renewal`, `scope`. All of them are pure, and read odd JSON as absent instead of
 failing on it.
 """
 
@@ -20,7 +20,7 @@ from tender_sync.mapping.json_access import identifier, line, text, walk, word
 from tender_sync.mapping.lots import MappedLot, lots_of, max_lots_bid_per_supplier
 from tender_sync.mapping.mechanism import Mechanism, contract_mechanism
 from tender_sync.mapping.parties import UNKNOWN_BUYER, AwardedSupplier, BuyerContact, awarded_suppliers, buyer_of
-from tender_sync.mapping.release import Release, Stage, Status, map_stage, map_status
+from tender_sync.mapping.release import Release, Stage, Status
 from tender_sync.mapping.renewal import renewal
 from tender_sync.mapping.scope import ContractType, contract_type, delivery_region, geographic_scope, has_eu_funding
 from tender_sync.mapping.submission import (
@@ -47,20 +47,11 @@ if TYPE_CHECKING:
 
     from tender_sync.sources.base import PublisherRules
 
-__all__ = [
-    "MAPPER_VERSION",
-    "MappedContract",
-    "OcdsRelease",
-    "map_ocds_to_contract",
-    "map_stage",
-    "map_status",
-]
-
-# Raise it with every change that gives any release another contract: it tells a stored contract that would
-# come out differently today from one that would not, though its release is the same.
+# Raise it with every change that gives any release another contract. Stored contracts of a lower version may come out
+# differently today, though their releases are the same: they are mapped again.
 MAPPER_VERSION = 10
 
-# The ids of a whole page are searched for in one command, which may have 16 MiB.
+# In characters. One command searches for the ids of a whole page, and a command may have 16 MiB.
 LONGEST_ID = 1000
 
 # The web app's model requires a title, as it does a buyer's name.
@@ -70,13 +61,13 @@ OcdsRelease: TypeAlias = dict[str, Any]
 
 
 class MappedContract(TypedDict):
-    """What one release becomes; every field is always there, None or empty when nothing is said of it.
+    """The contract of one release. Every field is always there; it is None or empty where the notice says nothing.
 
-    Dates are aware, in UTC, cut to milliseconds. `valueMin` and `valueMax` bound what the notice is worth, in
-    `currency` and on the basis `valueBasis`, as do `awardValue` and the lots; how they are found stands at
-    `values.estimated_value`. `valueBasis` is None for Contracts Finder, which does not say. `releaseHash` is equal for
-    releases of equal content. `statedDeadlineDate` is what this notice says; the store moves `deadlineDate` where a
-    corrigendum does (`lineage`).
+    Dates are aware, in UTC, cut to milliseconds. The procurement is worth from `valueMin` to `valueMax`, in `currency`
+    and on the basis `valueBasis`; `awardValue` and the values of lots are on that basis too. `values.estimated_value`
+    says how they are found. `valueBasis` is None for Contracts Finder, which does not state it. `releaseHash` is equal
+    for releases of equal content. `statedDeadlineDate` is what this notice states; `deadlineDate` differs from it once
+    storage has moved it after a corrigendum (`identity.lineage`).
     """
 
     ocid: str | None
@@ -131,12 +122,12 @@ class MappedContract(TypedDict):
 
 
 def map_ocds_to_contract(release: object, source: str) -> MappedContract:
-    """Return the contract of one release as decoded from the API of `source`.
+    """Return the contract of one release, which may be any JSON.
 
-    `source` is `FIND_A_TENDER` or `CONTRACTS_FINDER`. The release may be any JSON.
+    `source` is a name in `SOURCES`, such as `FIND_A_TENDER`.
 
     Raises:
-        RejectedRelease: it is no JSON object, has no usable `id`, or MongoDB cannot hold or find it.
+        RejectedRelease: the release is no JSON object, has no usable `id`, or MongoDB cannot hold or find it.
 
     """
     publisher = SOURCES[source].publisher
@@ -202,12 +193,12 @@ def map_ocds_to_contract(release: object, source: str) -> MappedContract:
         mapperVersion=MAPPER_VERSION,
     )
     ensure_fits(contract)
-    _ensure_found(contract)
+    _ensure_findable(contract)
     return contract
 
 
-# Corrigenda and pages of awards alone may leave the tender out. Notices of changes and ends describe nothing
-# but what changed and why it ended.
+# Where a title and a description may stand, the best place first. Corrigenda and notices of awards may leave the tender
+# out. Notices of changes and ends describe only what changed and why it ended.
 _TITLES = (("tender", "title"), ("title",), ("awards", "title"), ("contracts", "title"))
 _DESCRIPTIONS = (
     ("tender", "description"),
@@ -237,12 +228,12 @@ def _notice_id(release: OcdsRelease) -> str:
     if notice_id is None:
         met = repr(release.get("id"))[:80]
         raise RejectedRelease(f"its id is {met}, expected a non-empty string or a whole number: it has no identity")
-    if "\0" in notice_id:  # which no regular expression of MongoDB's may hold, such as the one that finds its family
+    if "\0" in notice_id:  # MongoDB takes no NUL in a regular expression, and one finds the notice's other versions
         raise RejectedRelease(f"its id is {notice_id[:80]!r}, expected a text without NUL: it has no usable identity")
     return notice_id
 
 
-def _ensure_found(contract: MappedContract) -> None:
+def _ensure_findable(contract: MappedContract) -> None:
     for name in ("noticeId", "ocid", "buyerOrg"):
         length = len(contract[name] or "")
         if length > LONGEST_ID:

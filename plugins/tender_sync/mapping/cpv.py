@@ -63,25 +63,24 @@ CPV_SECTOR_MAP: Mapping[str, str] = {
 }
 
 # The digit after the hyphen checks the eight before it; a name may follow ("45000000-7 Construction work").
-_CODE = re.compile(r"([0-9]{7,8})(?:\s*-\s*[0-9])?(?:\s.*)?")
+_CODE = re.compile(r"(?P<digits>[0-9]{7,8})(?:\s*-\s*[0-9])?(?:\s.*)?")
 _DIGITS = 8
 
-# Main code first. Contracts Finder and old-regime (CELEX) notices mark one in tender.classification; CELEX
-# lists more under the items, Contracts Finder under the tender. Procurement Act notices mark none and list
-# all under the items: of the tender in planning and tender notices, of the awards in award and contract
-# notices (measured on 1,647 releases).
+# Main code first. Contracts Finder and old-regime (CELEX) notices mark one in tender.classification; CELEX lists more
+# under the items, Contracts Finder under the tender. Procurement Act notices mark none and list all under the items: of
+# the tender in planning and tender notices, of the awards in award and contract notices (measured on 1,647 releases).
 _KEYS = ("classification", "additionalClassifications")
 
 
 def derive_sector_from_cpv(code: object) -> str | None:
-    """Return the sector of a CPV code by its division (the first two digits); None for no such division."""
+    """Return the sector of a CPV code by its division (the first two digits); None where there is no such division."""
     return CPV_SECTOR_MAP.get((text(code) or "")[:2])
 
 
 def cpv_codes(release: Release) -> list[str]:
-    """Return the CPV codes of a release as eight digits each, the main one first, none twice.
+    """Return the CPV codes of a release as eight digits each, the main one first, each once.
 
-    Codes of no division of the vocabulary (`99999999`) are left out, so the first code always has a sector.
+    Codes outside the divisions of the vocabulary (`99999999`) are left out, so the first code always has a sector.
     """
     return list(dict.fromkeys(_codes(release)))
 
@@ -96,10 +95,10 @@ def _codes(release: Release) -> Iterator[str]:
 
 
 def _is_cpv(scheme: object) -> bool:
-    """Tell whether a scheme is CPV; a missing one is, for no other vocabulary has codes of eight digits."""
+    """Tell whether a scheme is CPV. A missing one counts: no other vocabulary has codes of eight digits."""
     return scheme is None or (text(scheme) or "").upper() == "CPV"
 
 
 def _eight_digits(code: object) -> str | None:
     match = _CODE.fullmatch(identifier(code) or "")
-    return match[1].zfill(_DIGITS) if match else None  # spreadsheets lose the zero of divisions 03 and 09
+    return match["digits"].zfill(_DIGITS) if match else None  # spreadsheets lose the zero of divisions 03 and 09

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class MappedDocument(TypedDict):
-    """One document. `url` opens in a browser or is None: 102 of 870 published documents name none that does."""
+    """One document. `url` is an address that a browser opens, or None: 102 of 870 published documents have none."""
 
     id: str | None
     documentType: str | None
@@ -49,7 +49,7 @@ def _map(document: Mapping[str, Any]) -> MappedDocument:
         documentType=text(document.get("documentType")),
         title=line(document.get("title")),
         description=text(document.get("description")) or text(document.get("accessDetails")),
-        url=web_address((text(document.get("url")) or "").replace(" ", "%20")),  # names of files hold blanks
+        url=web_address((text(document.get("url")) or "").replace(" ", "%20")),  # some names of files have blanks
         datePublished=parse_date(document.get("datePublished")),
         format=text(document.get("format")),
     )

@@ -1,4 +1,4 @@
-"""Walking JSON that may be shaped oddly: wrong types and missing parts read as absent, never as an error."""
+"""Reads JSON of odd shapes: what is missing or of a wrong type is absent, never an error."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 _PLAIN_NUMBER = re.compile(r"£?(?:[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?|[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 
-# Tags are known by their names, so "<100 users" stays. Of a link its address is kept, which may be where to bid.
+# HTML tags count by their names, so "<100 users" stays. Of a link the address is kept: it may be where to bid.
 _TAG_ENDS = r"(?:\s+[a-z-]+\s*=[^<>]*|\s*/?)>"
 _TAGS = tuple(
     (re.compile(tag, re.IGNORECASE), instead)
@@ -20,8 +20,8 @@ _TAGS = tuple(
         (rf"</?(?:a|b|strong|i|em|u|span|font){_TAG_ENDS}", ""),
     )
 )
-# Non-breaking blanks and hyphens, and what has no width: zero-width blanks, soft hyphens, byte order marks.
-_UNSEEN = (
+# Non-breaking blanks and hyphens, and characters without width: zero-width blanks, soft hyphens, byte order marks.
+_ODD_CHARACTERS = (
     *((odd, " ") for odd in "\xa0\u2007\u202f"),
     ("\u2011", "-"),
     *((odd, "") for odd in "\xad\u200b\u2060\ufeff"),
@@ -30,11 +30,10 @@ _ENTITY = re.compile(r"&(?:[a-z]{2,8}|#[0-9]{1,7}|#x[0-9a-f]{1,6});", re.IGNOREC
 
 
 def members(value: object) -> list[Any]:
-    """Return what stands at a place that may hold one thing or many.
+    """Return the members of a place that may hold one thing or many.
 
-    A list gives its elements, null gives nothing, and an object keyed by numbers gives its values: Find a
-    Tender has published `deliveryAddresses` as `{"1": {…}}` (seen in notice 002109-2021). Anything else is a
-    list of one.
+    A list gives its elements, null gives nothing, and an object keyed by numbers gives its values: Find a Tender has
+    published `deliveryAddresses` as `{"1": {…}}` (seen in notice 002109-2021). Anything else is a list of one.
     """
     if isinstance(value, list):
         return value
@@ -51,13 +50,13 @@ def _keyed_by_numbers(value: dict[str, Any]) -> bool:
 
 
 def walk(value: object, *path: str) -> list[Any]:
-    """Return everything found at `path`, in document order, going through every list on the way.
+    """Return everything at `path`, in document order, through every list on the way.
 
-    The list may be the document's own: do not change it.
+    The result may be a list of the document itself: do not change it.
     """
     found = members(value)
     for key in path:
-        if len(found) == 1:  # by far the most steps; this is where the mapper spends its time
+        if len(found) == 1:  # by far the most frequent case, in the function where the mapper spends its time
             found = members(found[0].get(key)) if isinstance(found[0], dict) else []
         elif found:
             below = [node[key] for node in found if isinstance(node, dict) and key in node]
@@ -66,17 +65,17 @@ def walk(value: object, *path: str) -> list[Any]:
 
 
 def objects(value: object, *path: str) -> list[dict[str, Any]]:
-    """Return the JSON objects found at `path`; whatever else stands there is left out."""
+    """Return the JSON objects at `path`; all else there is left out."""
     return [found for found in walk(value, *path) if isinstance(found, dict)]
 
 
 def text(value: object) -> str | None:
-    """Return a string in plain text without the white space around it; None for an empty one and every other type."""
+    """Return a string as plain text without the white space around it; None for an empty one and any other type."""
     return (_plain(value).strip() or None) if isinstance(value, str) else None
 
 
 def line(value: object) -> str | None:
-    """Return a string as one line, each run of white space one blank; names hold stray line breaks."""
+    """Return a string as one line, each run of white space as one blank: names have stray line breaks."""
     return (" ".join(_plain(value).split()) or None) if isinstance(value, str) else None
 
 
@@ -84,8 +83,7 @@ def _plain(value: str) -> str:
     """Return a text without the HTML and the odd blanks that people paste or portals add.
 
     Find a Tender's old-rule notices break lines with `<br/>` (60 texts of 81 notices); Contracts Finder has titles with
-    `&apos;`; 12 of 641 notices have narrow blanks or
-    non-breaking hyphens. No other tags have been seen.
+    `&apos;`; 12 of 641 notices have narrow blanks or non-breaking hyphens. No other tags have been seen.
     """
     if "&" in value:
         value = _ENTITY.sub(lambda entity: unescape(entity[0]), value)
@@ -93,7 +91,7 @@ def _plain(value: str) -> str:
         for tag, instead in _TAGS:
             value = tag.sub(instead, value)
     if not value.isascii():
-        for odd, plain in _UNSEEN:
+        for odd, plain in _ODD_CHARACTERS:
             value = value.replace(odd, plain)
     return value
 
@@ -106,7 +104,7 @@ def identifier(value: object) -> str | None:
 
 
 def number(value: object) -> float | None:
-    """Return a JSON number, or a string that is plainly one ("£12,500.00"), as a finite float."""
+    """Return a JSON number, or a string that is plainly one ("£12,500.00"), as a finite float; None for all else."""
     written = text(value)
     if written is not None and _PLAIN_NUMBER.fullmatch(written):
         value = written.removeprefix("£").replace(",", "")
@@ -126,12 +124,12 @@ def any_true(value: object, *path: str) -> bool | None:
 
 
 def texts(value: object, *path: str) -> list[str]:
-    """Return the non-empty strings at `path`, trimmed."""
+    """Return the non-empty strings at `path`, each as `text` reads it."""
     return [found for each in walk(value, *path) if (found := text(each))]
 
 
 def first_text(value: object, *paths: tuple[str, ...]) -> str | None:
-    """Return the first non-empty string at the first of `paths` that has one."""
+    """Return the first non-empty string at the first of `paths` that has one, as `text` reads it."""
     for path in paths:
         for each in walk(value, *path):
             if found := text(each):
@@ -140,11 +138,11 @@ def first_text(value: object, *paths: tuple[str, ...]) -> str | None:
 
 
 def word(value: object, *path: str) -> str | None:
-    """Return the code-list value at `path` in lower case, the way the tables of this package spell them."""
+    """Return the code at `path` in lower case, as the tables of this package spell the codes of OCDS."""
     found = first_text(value, path)
     return found.lower() if found else None
 
 
 def words(value: object, *path: str) -> set[str]:
-    """Return the code-list values at `path` in lower case; a text may hold several ("award, contract")."""
+    """Return the codes at `path` in lower case; one text may hold several ("award, contract")."""
     return set(" ".join(texts(value, *path)).lower().replace(",", " ").split())

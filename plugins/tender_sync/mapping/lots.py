@@ -1,4 +1,4 @@
-"""The lots of a tender: what can be bid for separately."""
+"""The lots of a tender: the parts for which suppliers can bid separately."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ if TYPE_CHECKING:
     from tender_sync.mapping.values import EstimatedValue
 
 _DAY = 24 * 60 * 60
-_CENTURY = 36_525  # in days; what is said to last longer is a slip of the pen
-# Weights that are an order of importance ("order", a code of Find a Tender's) weigh nothing by themselves.
-_NO_WEIGHT = frozenset({"order"})
-_SHARE = r"([0-9]{1,3}(?:\.[0-9]+)?)"
-_WEIGHT = re.compile(rf"(?:weight(?:ing)?:?\s*)?{_SHARE}\s*(?:$|%)|[^0-9%]+\b{_SHARE}\s*%$", re.IGNORECASE)
+_CENTURY = 36_525  # in days; a longer duration is a slip of the pen
+_ORDER = "order"  # Find a Tender's code for a number that is an order of importance, not a weight
+_SHARE = r"[0-9]{1,3}(?:\.[0-9]+)?"
+_WEIGHT = re.compile(
+    rf"(?:weight(?:ing)?:?\s*)?(?P<leading>{_SHARE})\s*(?:$|%)|[^0-9%]+\b(?P<trailing>{_SHARE})\s*%$", re.IGNORECASE
+)
 
 
 class AwardCriterion(TypedDict):
-    """One award criterion of a lot: `weight` in percent or points, as the notice has it."""
+    """One award criterion of a lot. `weight` is in percent or points, as the notice states it."""
 
     name: str | None
     criteriaType: str | None
@@ -32,7 +33,7 @@ class AwardCriterion(TypedDict):
 
 
 class MappedLot(TypedDict):
-    """One lot. `value` is on the basis the contract's `valueBasis` names, in `currency`, mostly the contract's."""
+    """One lot. `value` is on the contract's `valueBasis`, and in `currency`, which is mostly the contract's."""
 
     lotId: str | None
     title: str | None
@@ -50,30 +51,29 @@ class MappedLot(TypedDict):
 
 
 def lots_of(release: Release, stated: EstimatedValue) -> list[MappedLot]:
-    """Return the lots of the tender; award notices name little more of them than id and status.
+    """Return the lots of the tender; award notices state little more of them than id and status.
 
-    143 of 153 old-regime award notices call lots cancelled that they award: those are complete. Lots that come to the
-    very amount of the tender, in another currency, are in the tender's: all 8 notices with two currencies name AED,
-    the first of an alphabetical list, beside the same number of pounds.
+    A lot that is cancelled and awarded is complete: 143 of 153 old-regime award notices have such lots. Where one lot,
+    or all lots together, come to the amount of the tender, their currency is the tender's: all 8 notices with two
+    currencies have lots in AED, the first of an alphabetical list, beside the same number of pounds.
     """
     policy = first_text(release.tenders, ("submissionTerms", "variantPolicy"))
     lots = [_map(lot, stated, policy) for lot in release.lots]
-    amounts = [lot["value"] for lot in lots if lot["value"] is not None]
+    together = round(sum(lot["value"] for lot in lots if lot["value"] is not None), 2)
     for lot in lots:
-        if lot["value"] is not None and stated.high in {lot["value"], round(sum(amounts), 2)}:
+        if lot["value"] is not None and stated.high in {lot["value"], together}:
             lot["currency"] = stated.currency
-    awards = release.contract_awards
-    awarded = {identifier(lot) for lot in walk(awards, "relatedLots")}
-    for lot in lots if awards else []:
+    awarded = {identifier(lot) for lot in walk(release.contract_awards, "relatedLots")}
+    for lot in lots if release.contract_awards else []:
         if lot["status"] == "cancelled" and (lot["lotId"] in awarded or not awarded):
             lot["status"] = "complete"
     return lots
 
 
 def max_lots_bid_per_supplier(release: Release) -> int | None:
-    """Return how many lots one supplier may bid for; None where unlimited (published as `1e9999`) or not said.
+    """Return how many lots one supplier may bid for; None where unlimited (published as `1e9999`) or not stated.
 
-    2,147,483,647 is what Public Contracts Scotland and Sell2Wales, whose notices Find a Tender passes on, say for that.
+    Public Contracts Scotland and Sell2Wales, whose notices Find a Tender passes on, state 2,147,483,647 for unlimited.
     BSON refuses a number past 64 bits.
     """
     limits = [number(details.get("maximumLotsBidPerSupplier")) for details in objects(release.tenders, "lotDetails")]
@@ -120,10 +120,10 @@ def _criterion(criterion: Mapping[str, Any]) -> AwardCriterion:
 
 
 def _weight(criterion: Mapping[str, Any]) -> float | None:
-    """Return the weight: in `numbers` (Procurement Act) or as the description ("30", "80%", "Cost 90%")."""
-    weights = [
-        number(each.get("number")) for each in objects(criterion, "numbers") if word(each, "weight") not in _NO_WEIGHT
-    ]
-    found = next((weight for weight in weights if weight is not None and weight >= 0), None)
+    """Return the weight: in `numbers` (Procurement Act), else in the description ("30", "80%", "Cost 90%")."""
+    for each in objects(criterion, "numbers"):
+        weight = None if word(each, "weight") == _ORDER else number(each.get("number"))
+        if weight is not None and weight >= 0:
+            return weight
     written = _WEIGHT.match(text(criterion.get("description")) or "")
-    return float(written[1] or written[2]) if found is None and written else found
+    return float(written["leading"] or written["trailing"]) if written else None

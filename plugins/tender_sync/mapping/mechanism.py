@@ -1,4 +1,4 @@
-"""How a contract comes about: by itself, or through a framework agreement or dynamic market (formerly DPS)."""
+"""Tells how a contract is let: on its own, or through a framework agreement or dynamic market (formerly DPS)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tender_sync.mapping.json_access import any_true, first_text, objects, text, texts, word
 from tender_sync.mapping.parties import awarded_suppliers
-from tender_sync.mapping.release import DYNAMIC_MARKETS
+from tender_sync.mapping.release import MARKET_NOTICES
 
 if TYPE_CHECKING:
     from tender_sync.mapping.release import Release
@@ -20,12 +20,12 @@ _IS_DPS = re.compile(_DPS, re.IGNORECASE)
 _IS_FRAMEWORK = re.compile(_FRAMEWORK, re.IGNORECASE)
 _CALL_OFF = re.compile(r"\bcall(?:ed|ing)?[- ]?offs?\b|\b(?:mini|further)[- ]?competition\b", re.IGNORECASE)
 _WITHIN_SENTENCE = r"(?:[^.]|\.(?=\S)){0,200}?"  # across "RM1557.14"
-# "A further competition … under … DPS", "awarded via framework agreement", "direct award from a framework", and any
-# that is named: "through L&Q framework", "use of the APUC framework"; not "under one framework", nor what a new one
-# will be used for ("mini competitions will be issued", "contracts to be called off under the framework").
+# A framework or DPS with its name: "the APUC framework", "L&Q framework"; not "one framework".
 _NAMED = rf"(?i:the )?(?=[A-Z0-9])(?:[\w&'./()-]+(?: |, (?=[A-Z]))){{1,10}}(?i:{_DPS}|{_FRAMEWORK})"
-# Who buys for all others, by frameworks; some notices of 2026 call the service the agency.
+# The body that sets up frameworks for all others; some notices of 2026 call the service the agency.
 _CENTRAL = r"(?:the )?(?:crown commercial service|government commercial agency)\b"
+# "A further competition … under … DPS", "awarded via framework agreement", "direct award from a framework"; not what a
+# new one will be used for ("mini competitions will be issued", "contracts to be called off under the framework").
 _WAS_CALLED_OFF = re.compile(
     rf"(?i:\b(?:(?:mini|further)[- ]competition\b(?! will| may| can| shall){_WITHIN_SENTENCE}"
     r"\b(?:under|via|using|against|from|through)"
@@ -33,9 +33,10 @@ _WAS_CALLED_OFF = re.compile(
     rf"\b{_WITHIN_SENTENCE}(?:{_DPS}|{_FRAMEWORK})|calling[- ]off from\b"
     rf"|direct award (?:under|via|from|through) {_CENTRAL})"
 )
+# "Through L&Q framework", "use of the APUC framework".
 _USES_NAMED = re.compile(rf"(?<!sitting )(?<!sits )\b(?i:via|through|under|using|use of) {_NAMED}")
-# What a plan says of itself: "This will be procured via Crown Commercial Service framework RM6356", "We intend to
-# utilise the … Framework (RM6354)".
+# How plans say it: "This will be procured via Crown Commercial Service framework RM6356", "We intend to utilise the …
+# Framework (RM6354)".
 _WILL_BE_CALLED_OFF = re.compile(
     r"\b(?i:(?:procured|purchased|bought|awarded|called[- ]off) (?:via|through|under|using|from)"
     rf"|(?:intend|propose|plan)(?:s|ing)? to (?:use|utilise)) {_NAMED}"
@@ -56,17 +57,17 @@ _NAMES_FRAMEWORK = re.compile(
     r"\bframework(?: for\b|\s*(?:$|[^\w\s]))",
     re.IGNORECASE,
 )
-# A title may be that of a framework there is already: "Subcontract opportunity: …", "Management of the … Framework".
+# Titles that name a framework which exists already: "Subcontract opportunity: …", "Management of the … Framework".
 _OF_ANOTHER = re.compile(
     r"(?:[\w-]+:? ){0,4}(?:sub-?contract (?:opportunit|package|notice)"
     r"|(?:managing|administering|(?:management|administration) of) (?:an?|the|its|our) "
     rf"(?:[\w-]+ ){{0,4}}{_FRAMEWORK})",
     re.IGNORECASE,
 )
-_MARKET_NOTICES = DYNAMIC_MARKETS | {"UK13"}
 _TEXTS = ("title", "description", "procurementMethodRationale")
-_NAMES = ("framework", "dynamic", "dps", "calling off", "commercial service", "commercial agency")
-# Cancellations list the ids of their lots, and say nothing of how they would have been bought.
+# A text with none of these matches none of the patterns, which are slow.
+_KEY_WORDS = ("framework", "dynamic", "dps", "calling off", "commercial service", "commercial agency")
+# Fields of a tender that describe a procurement. Lots are none: cancellations list the ids of theirs, and nothing else.
 _PROCEDURE = ("procurementMethod", "procurementMethodDetails", "items", "value")
 
 
@@ -101,7 +102,7 @@ def _in_data(release: Release) -> Mechanism | None:
     details = first_text(release.tenders, ("procurementMethodDetails",)) or ""
     if _CALL_OFF.search(details) or _IS_FRAMEWORK.search(details):
         return _call_off_from(details)
-    if _IS_DPS.search(details) or release.notice_type in _MARKET_NOTICES or _uses(release, "DynamicPurchasingSystem"):
+    if _IS_DPS.search(details) or release.notice_type in MARKET_NOTICES or _uses(release, "DynamicPurchasingSystem"):
         return "dps"
     if _uses(release, "FrameworkAgreement"):
         return "framework"
@@ -172,10 +173,10 @@ def _set_up(named: str) -> Mechanism:
 
 
 def _search_texts(release: Release, pattern: re.Pattern[str]) -> str | None:
-    """Return the first passage of the texts that matches. The patterns are slow, and most texts name nothing of it."""
+    """Return the first passage of the texts that a pattern matches."""
     described = [found for key in _TEXTS for found in texts(release.tenders, key)]
     for each in (*described, *texts(release.json, "description")):
-        if any(name in each.lower() for name in _NAMES) and (found := pattern.search(each)):
+        if any(key_word in each.lower() for key_word in _KEY_WORDS) and (found := pattern.search(each)):
             return found[0]
     return None
 

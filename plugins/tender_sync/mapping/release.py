@@ -1,4 +1,4 @@
-"""A release as the rules of the mapper read it: what kind of notice it is, and so its stage and status."""
+"""A release as the mapper's rules read it: its parts, the kind of notice it is, its stage and its status."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 Stage = Literal["PLANNING", "TENDER", "AWARD"]
 Status = Literal["OPEN", "CLOSED", "AWARDED", "CANCELLED"]
 
-# The releaseTag code list of OCDS 1.1, in lower case. Later stages stand later: a release tagged planning and
-# tender (7 of 11,036 in 30 days) is a tender.
+# The releaseTag code list of OCDS 1.1, in lower case. Of several tags the latest stage counts: a release tagged
+# planning and tender (7 of 11,036 in 30 days) is a tender.
 _STAGE_OF_TAG: Mapping[str, Stage] = {
     "planning": "PLANNING",
     "planningupdate": "PLANNING",
@@ -34,15 +34,15 @@ _STAGE_OF_TAG: Mapping[str, Stage] = {
     "implementation": "AWARD",
     "implementationupdate": "AWARD",
 }
-# These tags say how it ended, whatever tender.status says: a tenderCancellation was found with status
-# `complete`, `withdrawn`, `cancelled` and none.
+# These tags decide the status, whatever tender.status says: a tenderCancellation was found with status `complete`,
+# `withdrawn`, `cancelled` and none.
 _STATUS_OF_TAG: Mapping[str, Status] = {
     "tendercancellation": "CANCELLED",
     "awardcancellation": "CANCELLED",
     "contracttermination": "CLOSED",
 }
-# The tenderStatus code list. A word not listed, and no word at all, is not OPEN: updates leave the status
-# out.
+# The tenderStatus code list. Without a status, or with one that is not listed, a tender is not OPEN: updates leave the
+# status out.
 _STATUS_OF_TENDER: Mapping[str | None, Status] = {
     "planning": "OPEN",
     "planned": "OPEN",
@@ -53,10 +53,11 @@ _STATUS_OF_TENDER: Mapping[str | None, Status] = {
     "withdrawn": "CANCELLED",
 }
 _FAILED = frozenset({"unsuccessful", "cancelled"})
-# Establishment, modification and end of a dynamic market (the Procurement Act's list of notices). They are
-# tagged award and contract, but list the market's members (up to 127 "awards" without a value): nothing was
-# bought.
+# Establishment, modification and end of a dynamic market (the Procurement Act's list of notices). They are tagged award
+# and contract, but list the market's members (up to 127 "awards" without a value): nothing was bought.
 DYNAMIC_MARKETS = frozenset({"UK14", "UK15", "UK16"})
+# With UK13, a dynamic market that is intended.
+MARKET_NOTICES = DYNAMIC_MARKETS | {"UK13"}
 _NOTICE_TYPE = re.compile(r"UK[0-9]{1,2}")
 _DOCUMENTS = (
     *((section, "documents") for section in ("planning", "tender", "awards", "contracts")),
@@ -65,9 +66,9 @@ _DOCUMENTS = (
 
 
 class Release:
-    """A release, with what several rules ask of it looked up once. `json` is all of it.
+    """A release, whose parts are looked up once for all rules. `json` is the whole release.
 
-    Each part is a list, also of what OCDS has one of: publishers have put lists where one thing is due.
+    Every part is a list, even where OCDS has only one: publishers have put lists where one thing is due.
     """
 
     def __init__(self, json: Mapping[str, Any]) -> None:
@@ -85,23 +86,23 @@ class Release:
 
     @cached_property
     def awards(self) -> list[dict[str, Any]]:
-        """All awards, failed ones among them. Beside contracts each counts: these may go by their order (`values`)."""
+        """All awards, also failed ones. Repeated ones stay beside contracts, which may go by their order (`values`)."""
         awards = objects(self.json, "awards")
         return awards if self.contracts else _each_once(awards)
 
     @cached_property
     def standing_awards(self) -> list[dict[str, Any]]:
-        """The awards that stand, those without a status included (376 of Procurement Act notices)."""
+        """The awards that did not fail; one without a status stands (376 of Procurement Act notices)."""
         return _not_failed(self.awards)
 
     @cached_property
     def contract_awards(self) -> list[dict[str, Any]]:
-        """The awards that stand and award a contract: the members of a dynamic market were given none."""
+        """The standing awards of contracts; none in notices of dynamic markets, whose members got no contract."""
         return [] if self.notice_type in DYNAMIC_MARKETS else self.standing_awards
 
     @cached_property
     def contracts(self) -> list[dict[str, Any]]:
-        """All contracts, cancelled ones among them."""
+        """All contracts, also cancelled ones."""
         return _each_once(objects(self.json, "contracts"))
 
     @cached_property
@@ -116,27 +117,28 @@ class Release:
 
     @cached_property
     def documents(self) -> list[dict[str, Any]]:
-        """The documents of all parts; awards repeat them."""
+        """The documents of all parts; awards repeat the notice's own."""
         return [document for path in _DOCUMENTS for document in objects(self.json, *path)]
 
     @cached_property
     def notice_documents(self) -> list[dict[str, Any]]:
-        """The documents that publish a notice (`documentType` ends in "Notice"), attachments left out."""
+        """The documents that publish a notice (`documentType` ends in "Notice"); attachments do not."""
         return [each for each in self.documents if (word(each, "documentType") or "").endswith("notice")]
 
     @cached_property
     def notice_type(self) -> str | None:
         """The Procurement Act notice type (`UK4`); None for old-regime and Contracts Finder notices.
 
-        It stands on the document whose id is the release's own; without such a document the last one is taken.
+        It is that of the document with the release's own id or, without such a document, that of the last one.
         """
-        typed = [
-            (identifier(document.get("id")) == identifier(self.json.get("id")), found.upper())
-            for document in self.notice_documents
-            if (found := text(document.get("noticeType"))) and _NOTICE_TYPE.fullmatch(found.upper())
-        ]
-        own = [found for is_own, found in typed if is_own]
-        return next(iter(own or [found for _, found in typed[-1:]]), None)
+        last = None
+        for document in self.notice_documents:
+            found = (text(document.get("noticeType")) or "").upper()
+            if _NOTICE_TYPE.fullmatch(found):
+                last = found
+                if identifier(document.get("id")) == identifier(self.json.get("id")):
+                    return found
+        return last
 
     @cached_property
     def regime(self) -> str | None:
@@ -151,10 +153,10 @@ class Release:
 
     @cached_property
     def stage(self) -> Stage:
-        """The stage: by its tags, or by what it holds where no tag is known.
+        """The stage: by the tags, or by what the release holds where no tag is known.
 
-        A release that holds a standing award or contract is at the award stage even when tagged otherwise. Notices
-        of dynamic markets are at the tender stage, since nothing is awarded by them.
+        A release that holds a standing award or contract is at the award stage even when tagged otherwise. Notices of
+        dynamic markets are at the tender stage, since they award nothing.
         """
         if self.notice_type in DYNAMIC_MARKETS:
             return "TENDER"
@@ -169,7 +171,7 @@ class Release:
 
     @cached_property
     def status(self) -> Status:
-        """The status, from its tags, tender.status and the outcome of its awards together.
+        """The status: from the tags, tender.status and the outcome of the awards.
 
         A deadline that has passed does not close a tender here: the mapper has no clock.
         """
@@ -192,7 +194,7 @@ class Release:
     def _status_of_awards(self) -> Status:
         """Return AWARDED unless every award failed, or there is none and the tender ended otherwise.
 
-        The lots are not asked: 143 of 153 old-regime award notices call them cancelled beside active awards.
+        The lots do not count: 143 of 153 old-regime award notices call them cancelled beside active awards.
         """
         if self.standing_awards or self.standing_contracts:
             return "AWARDED"
@@ -219,8 +221,8 @@ def tags(release: Mapping[str, Any]) -> set[str]:
 
 
 def _each_once(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Leave out what repeats an earlier part word for word, id included: its amount is not there twice."""
-    if not found[1:] or len({identifier(each.get("id")) for each in found}) == len(found):
+    """Leave out parts that repeat an earlier one word for word, id included: their amounts would count twice."""
+    if len({identifier(each.get("id")) for each in found}) == len(found):  # nearly always: no id is there twice
         return found
     once: dict[str | int, dict[str, Any]] = {}
     for place, each in enumerate(found):

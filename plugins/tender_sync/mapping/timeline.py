@@ -15,36 +15,36 @@ if TYPE_CHECKING:
 
     from tender_sync.mapping.release import Release
 
-# Where the old rules' corrigendum says which of the notice's times it moves: section IV.2.2 of the standard
+# How a corrigendum of the old rules names the deadline among the times that it moves. Section IV.2.2 of the standard
 # forms is the "time limit for receipt of tenders or requests to participate" (of projects, of expressions of interest,
-# for submission of applications). The forms for defence have it in IV.3.4. People write it by hand: "IV.2.2)",
+# for submission of applications); the forms for defence have it in IV.3.4. People write it by hand: "IV.2.2)",
 # "Section IV 2.2".
 _DEADLINE = re.compile(
     r"\bIV[.\s]*(?:2[.\s]*2|3[.\s]*4)(?![0-9])|^time limit for (?:the )?(?:receipt|submission)\b", re.IGNORECASE
 )
-# Contracts Finder's amendments from one portal (Delta eSourcing) keep the old deadline as data, and tell the new one at
-# the head of the description.
-_WHEN = r"(\d{1,2} [A-Z][a-z]+ \d{4})\s+Time: (\d{1,2}:\d{2})"
-_READ_NEW = re.compile(rf"Instead of: {_WHEN}\s+Read New: {_WHEN}")
+# Contracts Finder's amendments from one portal (Delta eSourcing) keep the old deadline as data, and state the new one
+# at the head of the description: "Instead of: 24 January 2025 Time: 12:00 Read New: 28 January 2025 Time: 12:00".
+_DAY_AND_TIME = r"\d{1,2} [A-Z][a-z]+ \d{4}\s+Time: \d{1,2}:\d{2}"
+_READ_NEW = re.compile(rf"Instead of: (?P<old>{_DAY_AND_TIME})\s+Read New: (?P<new>{_DAY_AND_TIME})")
 
 
 class Period(NamedTuple):
-    """From the earliest start to the latest end that are stated; either end may be missing."""
+    """From the earliest start to the latest end that are stated; either may be missing."""
 
     start: datetime | None
     end: datetime | None
 
 
 def published_date(release: Release) -> datetime | None:
-    """Return the date of the release, or of the notice among its documents."""
+    """Return the date of the release, else that of the notice among its documents."""
     return _first([release.json.get("date"), *(document.get("datePublished") for document in release.notice_documents)])
 
 
 def deadline_date(release: Release) -> datetime | None:
     """Return the end of the tender period or, for two-stage procedures, the deadline to express interest.
 
-    Two-stage procedures have no tender period. A corrigendum of the old rules has neither, but the new time
-    among its changes, the latest where lots differ; one that gives it only in words gives none.
+    Two-stage procedures have no tender period. A corrigendum of the old rules has neither: its deadline is the new time
+    among its changes, the latest where lots differ. One that states it only in words has none.
     `enquiryPeriod.endDate` closes questions and is never the deadline.
     """
     stated = _first(
@@ -54,15 +54,15 @@ def deadline_date(release: Release) -> datetime | None:
         ],
         end_of_day=True,
     ) or max(_dates(_corrected_deadlines(release), end_of_day=True), default=None)
-    for told in texts(release.tenders, "description"):
-        for *old, day, time in _READ_NEW.findall(told):
-            if stated and stated == _written(*old):
-                stated = _written(day, time) or stated
+    for description in texts(release.tenders, "description"):
+        for change in _READ_NEW.finditer(description):
+            if stated and stated == _london_time(change["old"]):
+                stated = _london_time(change["new"]) or stated
     return stated
 
 
 def tender_period_start(release: Release) -> datetime | None:
-    """Return the day from which bids are taken; neither publisher has been seen to state it."""
+    """Return the day from which bids are taken; no notice of either publisher has been seen to state it."""
     return _first(walk(release.tenders, "tenderPeriod", "startDate"))
 
 
@@ -81,11 +81,11 @@ def award_date(release: Release) -> datetime | None:
 
 
 def contract_period(release: Release) -> Period:
-    """Return when the contract begins and ends, each from the first place that says it.
+    """Return when the contract begins and ends, each from the first place that states it.
 
     The places, latest in the procurement's life first: the end of an ended contract, contracts, what a change not yet
     signed makes of them (UK10), awards, the tender's lots, the tender, the framework agreement. Possible renewals
-    (`maxExtentDate`) are not counted in.
+    (`maxExtentDate`) do not count.
     """
     contracts = release.standing_contracts
     periods = (
@@ -96,11 +96,13 @@ def contract_period(release: Release) -> Period:
         objects(release.tenders, "contractPeriod"),
         objects(release.tenders, "techniques", "frameworkAgreement", "period"),
     )
+    ended = objects(contracts, "implementation")
     starts = (_dates(walk(place, "startDate")) for place in periods)
-    ended = _dates(walk(contracts, "implementation", "endDate"), end_of_day=True)
-    ends = (_dates(walk(place, "endDate"), end_of_day=True) for place in periods)
-    start = next((min(found) for found in starts if found), None)
-    return Period(start, max(ended) if ended else next((max(found) for found in ends if found), None))
+    ends = (_dates(walk(place, "endDate"), end_of_day=True) for place in (ended, *periods))
+    return Period(
+        start=next((min(found) for found in starts if found), None),
+        end=next((max(found) for found in ends if found), None),
+    )
 
 
 def _dates(values: Iterable[object], *, end_of_day: bool = False) -> list[datetime]:
@@ -111,15 +113,16 @@ def _first(values: Iterable[object], *, end_of_day: bool = False) -> datetime | 
     return next(iter(_dates(values, end_of_day=end_of_day)), None)
 
 
-def _written(day: str, time: str) -> datetime | None:
-    """Read "28 January 2025", "12:00" in London time."""
+def _london_time(written: str) -> datetime | None:
+    """Read "28 January 2025 Time: 12:00" in London time; None where there is no such time."""
     try:
-        return datetime.strptime(f"{day} {time}", "%d %B %Y %H:%M").replace(tzinfo=LONDON).astimezone(UTC)
+        return datetime.strptime(written, "%d %B %Y Time: %H:%M").replace(tzinfo=LONDON).astimezone(UTC)
     except ValueError:
         return None
 
 
 def _corrected_deadlines(release: Release) -> list[Any]:
+    """Return the new times of the changes that name the deadline by its section or label."""
     changes = objects(release.tenders, "amendments", "unstructuredChanges")
     moved = [
         change

@@ -36,6 +36,21 @@ class _Unit(NamedTuple):
     basis: Basis
 
 
+class _Amount(NamedTuple):
+    """One amount, and the lots it is for (none where the notice names none)."""
+
+    amount: float
+    unit: _Unit
+    lots: frozenset[str]
+
+
+class _Place(NamedTuple):
+    """The amounts that one place of a release states, and those that say how little it may be."""
+
+    amounts: list[_Amount]
+    minimums: list[_Amount]
+
+
 class EstimatedValue(NamedTuple):
     """The worth of a procurement: from `low` to `high`, in one currency and on one basis.
 
@@ -52,11 +67,9 @@ class EstimatedValue(NamedTuple):
 
         An amount of 0 beside a real one says nothing: 4 lots of 0 stand beside a tender of 8,000,000.
         """
-        for value in objects(part, "value"):
-            for unit, amount in _stated_amounts(value):
-                if unit.basis == self.basis and self.is_usable(amount):
-                    return _value_in(unit, low=amount, high=amount)
-        return NOTHING_STATED
+        stated = _amounts(objects(part, "value"))
+        usable = [each for each in stated if each.unit.basis == self.basis and self.is_usable(each.amount)]
+        return _value_in(usable[0].unit, low=usable[0].amount, high=usable[0].amount) if usable else NOTHING_STATED
 
     def is_usable(self, amount: float) -> bool:
         """Tell whether an amount beside it counts: one that was filled in does only where nothing else is stated."""
@@ -64,32 +77,6 @@ class EstimatedValue(NamedTuple):
 
 
 NOTHING_STATED = EstimatedValue(None, None, None, None)
-
-
-class _Statement(NamedTuple):
-    """One value object, and the lots it is for (none where the notice names none)."""
-
-    value: Mapping[str, Any]
-    lots: frozenset[str]
-
-
-class _Place(NamedTuple):
-    """The values that stand in one place of a release, and those that say how little it may be."""
-
-    values: list[_Statement]
-    minimums: list[_Statement]
-
-
-class _Amount(NamedTuple):
-    amount: float
-    lots: frozenset[str]
-
-
-class _Amounts(NamedTuple):
-    """Amounts of one unit; there is at least one."""
-
-    amounts: list[_Amount]
-    unit: _Unit
 
 
 def estimated_value(release: Release) -> EstimatedValue:
@@ -111,14 +98,15 @@ def estimated_value(release: Release) -> EstimatedValue:
     - Amounts above 1 go first: 0, a penny or a pound is mostly put in for "not said", and is kept only where nothing
       else is stated anywhere. Negative amounts and those of a trillion or more are no amounts.
     """
-    preferred = _basis_of_most(objects(release.lots, "value"))
+    bases_of_lots = [each.unit.basis for each in _amounts(objects(release.lots, "value"))]
+    preferred = max(_FIELDS, key=bases_of_lots.count)  # the first of equals, and net is first
     for is_usable in (_is_real_amount, _is_any_amount):
         for place in _places(release):
-            stated = _choose(place.values, is_usable, preferred)
+            stated = _choose(place.amounts, is_usable, preferred)
             if stated:
-                return _range_of(stated, _choose(place.minimums, _is_any_amount, stated.unit.basis))
-    minimum = _choose(_tender_minimum(release), _is_any_amount, preferred)
-    return _value_in(minimum.unit, low=minimum.amounts[0].amount, high=None) if minimum else NOTHING_STATED
+                return _range_of(stated, _choose(place.minimums, _is_any_amount, stated[0].unit.basis))
+    minimums = _choose(_tender_minimum(release), _is_any_amount, preferred)
+    return _value_in(minimums[0].unit, low=minimums[0].amount, high=None) if minimums else NOTHING_STATED
 
 
 def award_value(release: Release, stated: EstimatedValue) -> float | None:
@@ -129,10 +117,11 @@ def award_value(release: Release, stated: EstimatedValue) -> float | None:
     """
     for parts in (release.contract_awards, release.standing_contracts):
         amounts = [
-            amount
-            for value in objects(parts, "value")
-            for unit, amount in _stated_amounts(value)
-            if (unit.currency, unit.basis) == (stated.currency, stated.basis) and stated.is_usable(amount)
+            each.amount
+            for each in _amounts(objects(parts, "value"))
+            if each.unit.currency == stated.currency
+            and each.unit.basis == stated.basis
+            and stated.is_usable(each.amount)
         ]
         if amounts:
             return _total(amounts)
@@ -142,9 +131,9 @@ def award_value(release: Release, stated: EstimatedValue) -> float | None:
 def _places(release: Release) -> Iterator[_Place]:
     """Yield the places that may state what a release is worth, in the order in which they count."""
     tenders = release.tenders
-    yield _Place(_for_whole(objects(tenders, "value")[:1]), _tender_minimum(release))
+    yield _Place(_amounts(objects(tenders, "value")[:1]), _tender_minimum(release))
     yield _Place(_per_part(objects(release.lots, "value")), [])
-    yield _Place(_for_whole(objects(tenders, "techniques", "frameworkAgreement", "value")), [])
+    yield _Place(_amounts(objects(tenders, "techniques", "frameworkAgreement", "value")), [])
     yield _Place(_by_lot(release.standing_awards, "value"), [])
     contracts = _with_lots_of_awards(release.standing_contracts, release)
     yield _Place(_by_lot(contracts, "value"), [])
@@ -152,27 +141,33 @@ def _places(release: Release) -> Iterator[_Place]:
     yield _Place(_by_lot(contracts, "implementation", "finalValue"), [])
     yield _Place(_per_part(objects(contracts, "implementation", "charges", "estimatedValue")), [])
     budget = objects(release.json, "planning", "budget")
-    yield _Place(_for_whole(objects(budget, "amount")), [])
+    yield _Place(_amounts(objects(budget, "amount")), [])
     yield _Place(_per_part(objects(budget, "budgetBreakdown", "amount")), [])
     bids = objects(release.json, "bids", "statistics")
     yield _Place(_best_bids(bids, "highestvalidbidvalue", max), _best_bids(bids, "lowestvalidbidvalue", min))
 
 
-def _tender_minimum(release: Release) -> list[_Statement]:
-    return _for_whole(objects(release.tenders, "minValue")[:1])
+def _tender_minimum(release: Release) -> list[_Amount]:
+    return _amounts(objects(release.tenders, "minValue")[:1])
 
 
-def _for_whole(values: list[dict[str, Any]]) -> list[_Statement]:
-    return [_Statement(value, _NO_LOT) for value in values]
+def _per_part(values: list[dict[str, Any]]) -> list[_Amount]:
+    """Return the amounts of values each of which is for something else: lots, years of a budget."""
+    return [each for place, value in enumerate(values) for each in _amounts([value], frozenset({str(place)}))]
 
 
-def _per_part(values: list[dict[str, Any]]) -> list[_Statement]:
-    """Return values each of which is for something else: lots, years of a budget."""
-    return [_Statement(value, frozenset({str(place)})) for place, value in enumerate(values)]
+def _by_lot(parts: list[dict[str, Any]], *path: str) -> list[_Amount]:
+    return [each for part in parts for each in _amounts(objects(part, *path), _related_lots(part))]
 
 
-def _by_lot(parts: list[dict[str, Any]], *path: str) -> list[_Statement]:
-    return [_Statement(value, _related_lots(part)) for part in parts for value in objects(part, *path)]
+def _amounts(values: list[dict[str, Any]], lots: frozenset[str] = _NO_LOT) -> list[_Amount]:
+    """Return the amounts of value objects, each on its own basis, net before gross."""
+    return [
+        _Amount(amount, _Unit(_currency(value.get("currency")), basis), lots)
+        for value in values
+        for basis, field in _FIELDS.items()
+        if (amount := _amount(value.get(field))) is not None
+    ]
 
 
 def _related_lots(part: Mapping[str, Any]) -> frozenset[str]:
@@ -197,63 +192,44 @@ def _with_lots_of_awards(contracts: list[dict[str, Any]], release: Release) -> l
     return found
 
 
-class _BidFor(NamedTuple):
-    """What a bid is for: a lot, or the whole procurement (None); and in which currency it is."""
-
-    lot: str | None
-    currency: str | None
-
-
-def _best_bids(
-    statistics: list[dict[str, Any]], measure: str, best: Callable[[float, float], float]
-) -> list[_Statement]:
+def _best_bids(statistics: list[dict[str, Any]], measure: str, best: Callable[[float, float], float]) -> list[_Amount]:
     """Return the best bid for the whole procurement or, where that is not stated, for each lot.
 
     Old-regime awards state it up to three times: of all, of the lot, and of the lot again with every further contract.
     """
-    found: dict[_BidFor, float] = {}
+    found: dict[tuple[_Unit, frozenset[str]], float] = {}
     for each in statistics:
         bid = _amount(each.get("value"))
         if word(each, "measure") == measure and bid is not None:
-            bid_for = _BidFor(identifier(each.get("relatedLot")), _currency(each.get("currency")))
-            found[bid_for] = best(found.get(bid_for, bid), bid)
-    whole = {bid_for: bid for bid_for, bid in found.items() if bid_for.lot is None}
-    return [
-        _Statement({"amount": bid, "currency": bid_for.currency}, frozenset({bid_for.lot}) if bid_for.lot else _NO_LOT)
-        for bid_for, bid in (whole or found).items()
-    ]
+            lot = identifier(each.get("relatedLot"))
+            key = (_Unit(_currency(each.get("currency")), "net"), frozenset({lot}) if lot else _NO_LOT)
+            found[key] = best(found.get(key, bid), bid)
+    bids = [_Amount(bid, unit, lots) for (unit, lots), bid in found.items()]
+    return [each for each in bids if not each.lots] or bids
 
 
-def _choose(stated: list[_Statement], is_usable: Callable[[float], bool], preferred: Basis) -> _Amounts | None:
-    """Return the usable amounts of one unit, or None when there are none.
+def _choose(amounts: list[_Amount], is_usable: Callable[[float], bool], preferred: Basis) -> list[_Amount]:
+    """Return the usable amounts of one unit.
 
     Its currency is the pound, else the first one named. Its basis is that of more amounts, when equal `preferred`.
     """
-    by_unit: defaultdict[_Unit, list[_Amount]] = defaultdict(list)
-    for each in stated:
-        for unit, amount in _stated_amounts(each.value):
-            if is_usable(amount):
-                by_unit[unit].append(_Amount(amount, each.lots))
-    if not by_unit:
-        return None
-    currencies = [unit.currency for unit in by_unit]
+    usable = [each for each in amounts if is_usable(each.amount)]
+    if not usable:
+        return []
+    currencies = [each.unit.currency for each in usable]
     currency = "GBP" if "GBP" in currencies else currencies[0]
-    units = [unit for unit in by_unit if unit.currency == currency]
-    chosen = max(units, key=lambda unit: (len(by_unit[unit]), unit.basis == preferred))
-    return _Amounts(by_unit[chosen], chosen)
+    by_basis = {basis: [each for each in usable if each.unit == _Unit(currency, basis)] for basis in _FIELDS}
+    basis = max(by_basis, key=lambda basis: (len(by_basis[basis]), basis == preferred))
+    return by_basis[basis]
 
 
-def _basis_of_most(values: list[dict[str, Any]]) -> Basis:
-    bases = [unit.basis for value in values for unit, _ in _stated_amounts(value)]
-    return max(_FIELDS, key=bases.count)  # the first of equals, and net is first
-
-
-def _range_of(stated: _Amounts, minimum: _Amounts | None) -> EstimatedValue:
-    """Return the range that amounts span, from `minimum` where that is less and of the same unit."""
-    low, high = _largest_of_each_lot(stated.amounts), _total([each.amount for each in stated.amounts])
-    if minimum and minimum.unit == stated.unit:
-        low = min(low, _total([each.amount for each in minimum.amounts]))
-    return _value_in(stated.unit, low=min(low, high), high=high)
+def _range_of(stated: list[_Amount], minimums: list[_Amount]) -> EstimatedValue:
+    """Return the range that amounts span, from `minimums` where that is less and of the same unit."""
+    unit = stated[0].unit
+    low, high = _largest_of_each_lot(stated), _total([each.amount for each in stated])
+    if minimums and minimums[0].unit == unit:
+        low = min(low, _total([each.amount for each in minimums]))
+    return _value_in(unit, low=min(low, high), high=high)
 
 
 def _value_in(unit: _Unit, *, low: float, high: float | None) -> EstimatedValue:
@@ -275,16 +251,8 @@ def _is_real_amount(amount: float) -> bool:
     return amount > _FILLED_IN
 
 
-def _is_any_amount(_amount: float) -> bool:
+def _is_any_amount(_: float) -> bool:
     return True
-
-
-def _stated_amounts(value: Mapping[str, Any]) -> Iterator[tuple[_Unit, float]]:
-    """Yield the amounts of one value object, net before gross, each with its unit."""
-    for basis, field in _FIELDS.items():
-        amount = _amount(value.get(field))
-        if amount is not None:
-            yield _Unit(_currency(value.get("currency")), basis), amount
 
 
 def _amount(value: object) -> float | None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tender_sync.mapping.contract import map_stage, map_status
-from tender_sync.mapping.release import Release
+from tender_sync.mapping.release import Release, map_stage, map_status
 
 
 def release(tag, status=None, notice_type=None, awards=None, contracts=None, lots=None):
