@@ -1,4 +1,4 @@
-"""Contract → buyer: which organisation it is, and what a newly seen one starts with."""
+"""Finds the key of a contract's buyer, and makes the document of a new buyer."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from tender_sync.mapping.contract import MappedContract
 
-# Registers seen in the ids of both services' buyers, the preferred first: the Procurement Act's own identifier, the
-# registers of kinds of public bodies, those of charities and companies, the accounts of the older Supplier Registration
-# Service. Others come after them.
+# Registers seen in the ids of both services' buyers, preferred ones first: the Procurement Act's own identifier, then
+# registers of public bodies, of charities and companies, and the accounts of the older Supplier Registration Service.
+# Registers that are not listed come last.
 REGISTERS = (
     "GB-PPON",
     "GB-NHS",
@@ -33,12 +33,12 @@ REGISTERS = (
     "GB-SRS",
 )
 _LONGEST_KEY = 1000
-# Typographic apostrophes and dashes within a word; it comes apart there as at ' and -.
+# Typographic apostrophes and dashes within a word. They split it, as ' and - do.
 _PUNCTUATION = re.compile(r"(?<=\w)[\u2010-\u205e](?=\w)")
 
 
 class MappedBuyer(TypedDict):
-    """The fields a buyer is created with; from then on they belong to the web app and its users."""
+    """The fields with which a buyer is created. Afterwards they belong to the web app and its users."""
 
     name: str
     orgId: str
@@ -59,10 +59,11 @@ def slugify(name: str) -> str:
 
 @lru_cache(maxsize=4096)
 def name_key(name: str) -> str | None:
-    """Return what the spellings of a name have in common; None for no name.
+    """Return one key for all spellings of a name; None for no name.
 
     Case, punctuation and accents do not count, `&` is `and`, `Ltd` is `Limited`, and a leading `The` is left off
-    ("North Yorkshire Council" buys as "The North Yorkshire Council", too). Endless ones are cut.
+    ("North Yorkshire Council" also buys as "The North Yorkshire Council"). A key of over 1,000 characters is cut there,
+    and twelve hex digits of its SHA-256 are added.
     """
     if name == UNKNOWN_BUYER:
         return None
@@ -74,12 +75,13 @@ def name_key(name: str) -> str | None:
 
 
 def org_id(contract: Mapping[str, Any], published: Iterable[str | None] = ()) -> str | None:
-    """Return the key of a contract's buyer; `published` are all the ids published under its name, anywhere.
+    """Return the key of a contract's buyer; None if the contract has neither a buyer's name nor its id.
 
-    A name that each register knows once is one organisation, whatever id a notice gives it: its key is its id in the
-    first register of `REGISTERS` that has one or, without any, the name's. A name to which a register gives two ids is
-    several organisations: each such id is a key, and what has none is kept apart under the name's. Without a name there
-    is only the published id.
+    A name with at most one id in each register is one organisation. Its key is its id in the first of `REGISTERS` that
+    has one, or else the name key. A name with two ids in one register is several organisations: each id in a register
+    is a key, and contracts without such an id get the name key. Without a name the published id is the key.
+
+    :param published: all ids published under the contract's buyer name, in any contract
     """
     own: str | None = contract["buyerOrg"]
     key = name_key(contract["buyerName"])
@@ -96,7 +98,7 @@ def _preference(register: str) -> tuple[int, str]:
 
 
 def map_buyer(contract: MappedContract, key: str) -> MappedBuyer:
-    """Return what a new buyer, `key`, gets from the first contract it is seen in."""
+    """Return the document of a new buyer with the key `key`, from the first contract that names it."""
     return MappedBuyer(
         name=contract["buyerName"],
         orgId=key,

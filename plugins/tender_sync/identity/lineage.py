@@ -1,13 +1,13 @@
-"""Which notice of a procurement is the one to show, and until when: who takes whose place, in whatever order they came.
+"""Decides which notice of a procurement to show, which notice supersedes which, and until when bids are taken.
 
-Pure: from whole families of notices to the `Standing` of each. Contracts Finder keeps a notice's guid through all its
-versions. Find a Tender publishes every step as a new notice under the procurement's ocid, and has reused ocids for
-unrelated buyers (one for 29 of them), so a family there shares ocid and buyer.
+Pure: from whole families of notices to the `Standing` of each, whatever order they came in. Contracts Finder keeps a
+notice's guid through all its versions. Find a Tender publishes every step as a new notice under the procurement's ocid,
+and has reused ocids for unrelated buyers (one for 29 of them). So a family on Find a Tender shares ocid and buyer.
 
-Planning and tender are lanes in which the newest notice counts, and each lane ends the one before it. Awards are many:
-a later step takes over the awards or contracts it names, and a notice of which every part was taken over is superseded;
-two award notices of one step stand side by side unless one says that it updates the other. docs/LINEAGE.md has the
-rules case by case, with the notices they were found on.
+Of planning notices and of tenders the newest counts; a tender supersedes the planning, an award supersedes the tender.
+Awards are many: a later step (UK6 after UK5) supersedes the awards or contracts that it names, and an award notice is
+superseded when all its parts are. Two award notices of one step are both shown, unless one is an update of the other.
+docs/LINEAGE.md has the rules case by case, with the notices on which they were found.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ from itertools import chain, pairwise
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from tender_sync.identity.notice_facts import UNDATED, Lane, Notice, Step, guid_of, notice_of
+from tender_sync.identity.notice_facts import UNDATED, Kind, Notice, Step, guid_of, notice_of
+from tender_sync.mapping.groups import connected_groups
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
 
 class Standing(TypedDict):
-    """What a contract has from the others of its family, and the store keeps right.
+    """The fields that a contract gets from the other notices of its family.
 
-    `deadlineDate` is the notice's own `statedDeadlineDate` unless a corrigendum moved it.
+    `deadlineDate` is the notice's own `statedDeadlineDate`, unless a corrigendum moved it.
     """
 
     isLatest: bool
@@ -36,223 +37,219 @@ class Standing(TypedDict):
     deadlineDate: datetime | None
 
 
-_NO_AWARDS = (None,)
-_TAKE_BIDS = frozenset({Lane.PLANNING, Lane.TENDER})  # a call for competition may be a prior information notice
+_ORDER = attrgetter("order")
+_TAKES_BIDS = frozenset({Kind.PLANNING, Kind.TENDER})  # a call for competition may be a prior information notice
 
 
 def lineage(contracts: Iterable[Mapping[str, Any]]) -> dict[str, Standing]:
-    """Return how each notice stands to the others, by notice id.
+    """Return the standing of each notice, by notice id.
 
     `contracts` are whole families of one source: every contract that shares an ocid or a guid with one of them, with
-    the fields `lineage_facts.LINEAGE_FIELDS`.
+    the fields `notice_facts.LINEAGE_FIELDS`.
     """
-    notices = sorted(map(notice_of, contracts), key=attrgetter("order"))
-    successors: dict[str, str] = {}
+    notices = sorted(map(notice_of, contracts), key=_ORDER)
+    superseded_by = _newer_versions(notices)
     deadlines = {notice.id: notice.deadline for notice in notices}
-    for versions in _grouped((notice.guid, notice) for notice in notices):
-        successors |= {older.id: newer.id for older, newer in pairwise(versions)}
-    # Only a notice's newest version speaks for it: what an older one was (the tender of what is a plan again) is past.
-    for notices_of_one in _families(notice for notice in notices if notice.id not in successors):
-        family = _Family(notices_of_one)
-        successors |= family.successors()
+    # Only the newest version of a notice counts: it may be a plan again, where an older version was a tender.
+    newest = [notice for notice in notices if notice.id not in superseded_by]
+    for relatives in connected_groups(newest, _ocid_and_buyers):
+        family = _Family(relatives)
+        superseded_by |= family.superseded_by()
         deadlines |= family.deadlines
     return {
         notice_id: Standing(
-            isLatest=notice_id not in successors, supersededBy=successors.get(notice_id), deadlineDate=deadline
+            isLatest=notice_id not in superseded_by, supersededBy=superseded_by.get(notice_id), deadlineDate=deadline
         )
         for notice_id, deadline in deadlines.items()
     }
 
 
 def keys_of(source: str, contract: Mapping[str, Any]) -> set[tuple[str, str]]:
-    """Return what finds the rest of a contract's family: `("ocid", …)`, and `("guid", …)`, with which ids begin."""
+    """Return the keys that find a contract's family: `("ocid", ocid)` and `("guid", prefix of its notice ids)`."""
     ocid = contract.get("ocid")  # contracts of the first version may lack any field
     keys = {("ocid", ocid)} if ocid else set()
     guid = guid_of(source, contract["noticeId"])
     return keys | {("guid", f"{guid}-")} if guid else keys
 
 
+def _newer_versions(notices: Iterable[Notice]) -> dict[str, str]:
+    """Return, by notice id, the next version of each Contracts Finder notice. `notices` are in order."""
+    versions: defaultdict[str, list[str]] = defaultdict(list)
+    for notice in notices:
+        if notice.guid:
+            versions[notice.guid].append(notice.id)
+    return dict(chain.from_iterable(pairwise(ids) for ids in versions.values()))
+
+
+def _ocid_and_buyers(notice: Notice) -> list[tuple[str, str]]:
+    """Return the keys that notices of one family share. A buyer may share only its id with one, its name with another."""
+    return [(notice.ocid, buyer) for buyer in notice.buyers] if notice.ocid is not None else []
+
+
 class _Family:
-    """The notices of one ocid and buyer, in order of publication."""
+    """The notices of one ocid and buyer, in order of publication. A notice is either full or partial."""
 
     def __init__(self, notices: Sequence[Notice]) -> None:
         self._notices = notices
-        self._whole = [notice for notice in notices if not notice.partial]
-        self._cancellations = [notice for notice in self._whole if notice.lane is Lane.CANCELLATION]
-        # Award notices by what they are about and how far it is, so that thousands under one ocid stay cheap.
-        self._awards: defaultdict[tuple[str | None, Step], list[Notice]] = defaultdict(list)
-        for notice in self._whole:
-            if notice.lane is Lane.AWARD:
-                for award in notice.awards or _NO_AWARDS:
-                    self._awards[award, notice.step].append(notice)
-        self._first_awards = [each for each in self._whole if each.lane is Lane.AWARD and not each.updates]
+        self._full = [notice for notice in notices if not notice.is_partial]
+        self._last_tender = next((notice for notice in reversed(self._full) if notice.kind is Kind.TENDER), None)
+        self._awards = [notice for notice in self._full if notice.kind is Kind.AWARD]
+        self._cancellations = [notice for notice in self._full if notice.kind is Kind.CANCELLATION]
+        # An index, so that thousands of award notices under one ocid stay cheap. None: notices that name no award.
+        self._awards_by_step: defaultdict[tuple[str | None, Step], list[Notice]] = defaultdict(list)
+        for notice in self._awards:
+            for award in notice.awards or (None,):
+                self._awards_by_step[award, notice.step].append(notice)
+        self._original_awards = [notice for notice in self._awards if not notice.is_update]
         self.deadlines = self._deadlines()
 
     def _deadlines(self) -> dict[str, datetime | None]:
-        """Return each notice's deadline, moved by the corrigenda that speak of it: what was stated last counts."""
-        found: dict[str, datetime | None] = {}
+        """Return each notice's deadline. The last corrigendum that states one moves that of the tender it describes."""
+        deadlines: dict[str, datetime | None] = {}
         for notice in self._notices:
-            deadline = found[notice.id] = notice.deadline or found.get(notice.id)
-            spoken_of = self._spoken_of(notice) if notice.partial and deadline else None
-            if spoken_of and spoken_of.lane in _TAKE_BIDS:
-                found[spoken_of.id] = deadline
-        return found
+            deadline = deadlines[notice.id] = notice.deadline or deadlines.get(notice.id)
+            described = self._described_by(notice) if notice.is_partial and deadline else None
+            if described and described.kind in _TAKES_BIDS:
+                deadlines[described.id] = deadline
+        return deadlines
 
-    def successors(self) -> dict[str, str]:
-        """Return who superseded whom; a notice named by nobody stands for itself."""
-        found: dict[str, Notice] = {}
-        for notice in self._notices:
-            successor = self._successor(notice)
-            if successor:
-                found[notice.id] = successor
-        for update in self._whole:
-            updated = self._updated_by(update)
+    def superseded_by(self) -> dict[str, str]:
+        """Return, by notice id, the notice that supersedes it. Notices to be shown are not among the keys."""
+        found = {notice.id: successor for notice in self._notices if (successor := self._successor(notice))}
+        for update in self._awards:
+            updated = self._updated_award(update)
             if updated and (updated.id not in found or update.order < found[updated.id].order):
                 found[updated.id] = update
         return {notice_id: successor.id for notice_id, successor in found.items()}
 
     def _successor(self, notice: Notice) -> Notice | None:
-        if notice.partial:
-            return self._spoken_of(notice)
-        if notice.lane is Lane.AWARD:
-            return self._last_to_take_over(notice)
-        later = self._whole[bisect(self._whole, notice.order, key=attrgetter("order")) :]
-        if notice.lane is Lane.PLANNING:
-            # What was planned has begun, even when the plan was published once more after its tender.
-            return next((each for each in later if _ends_planning(each, notice)), None) or self._tender()
-        if notice.lane is Lane.TENDER:
-            deadline = self.deadlines[notice.id]
-            return _end_of_tender(notice, later, open_until=deadline if notice.stays_open and deadline else UNDATED)
+        """Return the notice that supersedes `notice`, apart from updates of awards."""
+        if notice.is_partial:
+            return self._described_by(notice)
+        if notice.kind is Kind.AWARD:
+            return self._successor_of_award(notice)
+        later = self._full[bisect(self._full, notice.order, key=_ORDER) :]
+        if notice.kind is Kind.PLANNING:
+            # A tender supersedes the plan even when the plan was published once more after it.
+            return next((each for each in later if _supersedes_planning(each, notice)), self._last_tender)
+        if notice.kind is Kind.TENDER:
+            return _successor_of_tender(notice, later, self.deadlines[notice.id])
         return next((each for each in later if _is_newer_version(each, notice)), None)
 
-    def _tender(self) -> Notice | None:
-        return next((each for each in reversed(self._whole) if each.lane is Lane.TENDER), None)
+    def _described_by(self, partial: Notice) -> Notice | None:
+        """Return the full notice that a partial notice describes: the last one before it or, without one, the first.
 
-    def _spoken_of(self, notice: Notice) -> Notice | None:
-        """Return the full notice to show instead of one that says only what changed: the one published before it.
-
-        Who moves a deadline speaks of a tender, even after an award (a dynamic purchasing system goes on). Without any
-        full notice, the newest of its kind stands.
+        A partial notice that states a deadline describes a tender, even after an award (a dynamic purchasing system
+        goes on). Where there is no full notice, return the next partial notice about the same: the newest is shown.
         """
-        full = [each for each in self._whole if _is_about(notice, each)]
-        if notice.deadline:
-            full = [each for each in full if each.lane is Lane.TENDER] or full
-        at = bisect(full, notice.order, key=attrgetter("order"))
-        if full:
-            return full[max(at - 1, 0)]
-        partial = (each for each in self._notices if each.order > notice.order and each.partial)
-        return next((each for each in partial if each.lane is notice.lane and _is_about(notice, each)), None)
+        described = [each for each in self._full if _is_about(partial, each)]
+        if partial.deadline:
+            described = [each for each in described if each.kind is Kind.TENDER] or described
+        if described:
+            return next((each for each in reversed(described) if each.order < partial.order), described[0])
+        later = (each for each in self._notices if each.is_partial and each.order > partial.order)
+        return next((each for each in later if each.kind is partial.kind and _is_about(partial, each)), None)
 
-    def _last_to_take_over(self, notice: Notice) -> Notice | None:
-        """Return the notice with which every part of an award notice stands in further ones; None while any does not.
+    def _successor_of_award(self, notice: Notice) -> Notice | None:
+        """Return the notice that supersedes the last part of an award notice; None while a part is not superseded.
 
-        Its parts are its contracts or, before those are signed, its awards. One that names no parts is taken over whole
-        by the first.
+        Its parts are its contracts or, before those are signed, its awards. Without any, the first later step or
+        cancellation supersedes it.
         """
-        left = set(notice.contracts or notice.awards)
-        for each in self._further(notice):
-            if notice.contracts and each.contracts:
-                left -= each.contracts.keys()
-            elif each.awards:
-                left = {part for part in left if notice.contracts.get(part, part) not in each.awards}
-            elif not each.lots:
-                left = set()
-            if not left:
+        parts = _parts(notice)
+        for each in self._later_steps(notice):
+            parts -= _parts_superseded(notice, each)
+            if not parts:
                 return each
         return None
 
-    def _further(self, notice: Notice) -> list[Notice]:
-        """Return award notices further on than `notice` about any of its awards, and later cancellations.
+    def _later_steps(self, notice: Notice) -> list[Notice]:
+        """Return the award notices of later steps about an award of `notice`, and the cancellations after it, in order.
 
-        UK6 may be published again after its UK7, and stays the earlier step.
+        A UK6 that is published again after its UK7 is still the earlier step. So a later step may have an older date.
         """
-        steps = [step for step in Step if step > notice.step]
-        found = {
-            each: None
-            for award in (*notice.awards, None)
-            for step in steps
-            for each in self._awards.get((award, step), ())
-        }
-        if not notice.awards:
-            found = {each: None for each in self._whole if each.lane is Lane.AWARD and each.step > notice.step}
-        ends = [each for each in self._cancellations if each.order > notice.order]
-        return sorted([*found, *ends], key=attrgetter("order"))
+        if notice.awards:
+            steps = [step for step in Step if step > notice.step]
+            keys = [(award, step) for award in (*notice.awards, None) for step in steps]
+            found = {each for key in keys for each in self._awards_by_step.get(key, ())}
+        else:
+            found = {each for each in self._awards if each.step > notice.step}
+        found.update(each for each in self._cancellations if each.order > notice.order)
+        return sorted(found, key=_ORDER)
 
-    def _updated_by(self, update: Notice) -> Notice | None:
-        """Return the award notice that `update` says it updates: the last before it of its step about its awards.
+    def _updated_award(self, update: Notice) -> Notice | None:
+        """Return the award notice that `update` updates: the last one before it of its step about its awards.
 
-        Under the old rules an update (F20) has to number its contract, an award need not: the update is then of the
+        Under the old rules an update (F20) must number its contract, but an award need not. Such an update is of the
         only award notice there is, if that has no more awards. (The EU profile of OCDS takes the nearest before it.)
         """
-        if update.lane is not Lane.AWARD or not update.updates:
+        if not update.is_update:
             return None
-        before = [n for award in update.awards for n in self._awards[award, update.step] if n.order < update.order]
-        if not before and update.old_rules and len(self._first_awards) == 1:
-            # One that is further on (what ended the contract) takes the update's place, and must not give it back.
-            older = [n for n in self._first_awards if n.order < update.order and n.step <= update.step]
-            before = [n for n in older if len(n.awards) <= len(update.awards)]
-        return max(before, key=attrgetter("order"), default=None)
+        same_step = chain.from_iterable(self._awards_by_step[award, update.step] for award in update.awards)
+        before = [each for each in same_step if each.order < update.order]
+        if not before and update.is_old_rules and len(self._original_awards) == 1:
+            # An award notice of a later step supersedes the update, so the update must not supersede it.
+            before = [
+                award
+                for award in self._original_awards
+                if award.order < update.order and award.step <= update.step and len(award.awards) <= len(update.awards)
+            ]
+        return max(before, key=_ORDER, default=None)
 
 
-def _ends_planning(later: Notice, planning: Notice) -> bool:
-    return later.lane in {Lane.TENDER, Lane.AWARD, Lane.CANCELLATION} or _is_newer_version(later, planning)
+def _supersedes_planning(later: Notice, planning: Notice) -> bool:
+    return later.kind in {Kind.TENDER, Kind.AWARD, Kind.CANCELLATION} or _is_newer_version(later, planning)
 
 
-def _end_of_tender(tender: Notice, later: Iterable[Notice], *, open_until: datetime) -> Notice | None:
-    """Return what ended a tender notice: a newer one, an award, or the cancellation of the last of its lots."""
-    left = set(tender.lots)
+def _successor_of_tender(tender: Notice, later: Iterable[Notice], deadline: datetime | None) -> Notice | None:
+    """Return the first of `later` that is a newer tender, an award, or the cancellation of the tender's last lot.
+
+    Awards before its `deadline` do not supersede a dynamic purchasing system.
+    """
+    open_until = deadline if tender.stays_open and deadline else UNDATED
+    open_lots = set(tender.lots)
     for each in later:
-        if _is_newer_version(each, tender) or (each.lane is Lane.AWARD and each.order[0] >= open_until):
+        if _is_newer_version(each, tender) or (each.kind is Kind.AWARD and each.order[0] >= open_until):
             return each
-        if each.lane is Lane.CANCELLATION:
-            left -= each.lots or left
-            if not left:
+        if each.kind is Kind.CANCELLATION:
+            open_lots -= each.lots or open_lots
+            if not open_lots:
                 return each
     return None
 
 
 def _is_newer_version(later: Notice, notice: Notice) -> bool:
-    """Say whether `later` is the same notice published again. Contracts Finder says so itself, by the guid."""
+    """Return whether `later` is `notice` published again. Versions on Contracts Finder are told by the guid instead."""
     if notice.guid:
         return False
-    if notice.lane is Lane.CANCELLATION and later.lane is Lane.CANCELLATION:
-        return all(
-            theirs >= ours
-            for theirs, ours in (
-                (later.lots, notice.lots),
-                (later.awards, notice.awards),
-                (later.contracts.keys(), notice.contracts.keys()),
-            )
+    if notice.kind is Kind.CANCELLATION and later.kind is Kind.CANCELLATION:
+        return (
+            later.lots >= notice.lots
+            and later.awards >= notice.awards
+            and later.contracts.keys() >= notice.contracts.keys()
         )
-    # A tender published after a cancellation is the procurement begun again.
-    return later.lane is notice.lane or (notice.lane is Lane.CANCELLATION and later.lane is Lane.TENDER)
+    # A tender published after a cancellation begins the procurement again.
+    return later.kind is notice.kind or (notice.kind is Kind.CANCELLATION and later.kind is Kind.TENDER)
+
+
+def _parts(award_notice: Notice) -> set[str]:
+    return set(award_notice.contracts or award_notice.awards)
+
+
+def _parts_superseded(notice: Notice, later: Notice) -> set[str]:
+    """Return the parts of an award notice that a later step, or a cancellation, supersedes."""
+    if notice.contracts and later.contracts:
+        return set(later.contracts)
+    if later.awards:
+        return {part for part in _parts(notice) if notice.contracts.get(part, part) in later.awards}
+    # A cancellation that names only lots leaves the awards; a notice that names nothing is about all of them.
+    return set() if later.lots else _parts(notice)
 
 
 def _is_about(partial: Notice, notice: Notice) -> bool:
-    """Say whether a notice of changes speaks of `notice`: by contract, by award, or of the procurement as such."""
-    if Lane.MARKET in {partial.lane, notice.lane}:
-        return partial.lane is notice.lane
+    """Return whether a partial notice is about `notice`: by contract, by award, or about the procurement as such."""
+    if Kind.MARKET in {partial.kind, notice.kind}:
+        return partial.kind is notice.kind
     if partial.contracts and notice.contracts:
         return not partial.contracts.keys().isdisjoint(notice.contracts)
     return not partial.awards or not partial.awards.isdisjoint(notice.awards)
-
-
-def _families(notices: Iterable[Notice]) -> Iterator[list[Notice]]:
-    """Part notices by ocid and buyer; a buyer may share only its id with one notice, and only its name with another."""
-    for same_ocid in _grouped((notice.ocid, notice) for notice in notices):
-        families: dict[str, list[Notice]] = {}
-        for notice in same_ocid:
-            met = {id(families[key]): families[key] for key in notice.buyers if key in families}
-            family, *others = met.values() or ([],)
-            family += [notice, *chain.from_iterable(others)]
-            families |= dict.fromkeys(notice.buyers.union(*(each.buyers for other in others for each in other)), family)
-        for family in {id(family): family for family in families.values()}.values():
-            yield sorted(family, key=attrgetter("order"))
-
-
-def _grouped(keyed: Iterable[tuple[Hashable, Notice]]) -> Iterable[list[Notice]]:
-    groups: defaultdict[Hashable, list[Notice]] = defaultdict(list)
-    for key, notice in keyed:
-        if key is not None:
-            groups[key].append(notice)
-    return groups.values()

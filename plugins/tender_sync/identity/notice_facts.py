@@ -1,4 +1,4 @@
-"""What lineage needs to know of one notice: which it is, where in its procurement it stands, and what it is about."""
+"""Reads the facts of one notice that lineage needs: what it announces, how far it is, and which lots and awards."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tender_sync.sources import SOURCES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# All that is read of a contract: some hundred bytes of ten thousand.
+# The only fields of a contract that are read: some hundred bytes of ten thousand.
 LINEAGE_FIELDS = (
     "source",
     "noticeId",
@@ -40,14 +40,14 @@ LINEAGE_FIELDS = (
 
 UNDATED = datetime.min.replace(tzinfo=UTC)
 _MARKET_NOTICES = frozenset({"UK13", "UK14", "UK15", "UK16"})
-_NEW_MEMBERS = "UK15"
-_ENDS_A_CONTRACT = frozenset({"contracttermination", "awardcancellation"})
+_NEW_MARKET_MEMBERS = "UK15"
+_CONTRACT_ENDS = frozenset({"contracttermination", "awardcancellation"})
 # UK10 and the performance notices tell what changed or was measured of a contract, not the contract itself.
-_ASIDES = frozenset({"contractamendment", "implementation", "implementationupdate"})
+_CONTRACT_NEWS = frozenset({"contractamendment", "implementation", "implementationupdate"})
 
 
-class Lane(IntEnum):
-    """Where in a procurement a notice stands; a dynamic market's own notices keep to themselves."""
+class Kind(IntEnum):
+    """What a notice announces. Dynamic market notices relate only to one another."""
 
     PLANNING = 0
     TENDER = 1
@@ -57,7 +57,7 @@ class Lane(IntEnum):
 
 
 class Step(IntEnum):
-    """How far an award has come: intended (UK5), awarded (UK6), signed (UK7, and all under the old rules), ended."""
+    """How far an award is: intended (UK5), awarded (UK6), signed (UK7, and all under the old rules), ended (UK11)."""
 
     INTENDED = 0
     AWARDED = 1
@@ -65,120 +65,110 @@ class Step(IntEnum):
     ENDED = 3
 
 
-# What stands for a field that a contract of the pipeline's first version lacks: `noticeType` in all of them.
-_LACKING: Mapping[str, Any] = {
-    "ocid": None,
-    "buyerOrg": None,
-    "buyerName": UNKNOWN_BUYER,
-    "noticeType": None,
-    "publishedDate": None,
-    "deadlineDate": None,
-    "rawData": {},
-}
 _STEPS: Mapping[str | None, Step] = {"UK5": Step.INTENDED, "UK6": Step.AWARDED}
 
 
 @dataclass(frozen=True, eq=False)
 class Notice:
-    """What lineage needs to know of one contract document.
+    """The facts that lineage needs of one contract document.
 
-    `guid` is what a notice's versions share, on Contracts Finder alone. `order` sorts as published. `partial`: it says
-    only what changed (a corrigendum of the old rules, a contract change, a market's new members), and so cannot take a
-    full notice's place. `deadline` is the one it states itself. `stays_open`: a dynamic purchasing system takes
-    requests until its deadline, whatever it awards. `old_rules` are those before the Procurement Act. `contracts` maps
-    each contract to its award.
+    `guid`: what all versions of a notice share; only Contracts Finder has it. `buyers`: the buyer's id and name key.
+    `order`: sorts notices by publication. `is_partial`: it publishes only what changed (a corrigendum of the old rules,
+    a contract change, a market's new members), so it cannot supersede a full notice. `deadline`: the one that the
+    notice states itself. `stays_open`: a dynamic purchasing system takes requests until its deadline, also after
+    awards. `is_old_rules`: published under the rules before the Procurement Act. `contracts`: the award id of each
+    contract id.
     """
 
     id: str
     guid: str | None
     ocid: str | None
     buyers: frozenset[str]
-    order: tuple[datetime, Lane, str]
-    lane: Lane
+    order: tuple[datetime, Kind, str]
+    kind: Kind
     step: Step
-    updates: bool
-    partial: bool
+    is_update: bool
+    is_partial: bool
     deadline: datetime | None
     stays_open: bool
-    old_rules: bool
+    is_old_rules: bool
     lots: frozenset[str]
     awards: frozenset[str]
     contracts: Mapping[str, str]
 
 
 def notice_of(contract: Mapping[str, Any]) -> Notice:
-    """Return what a contract document says of itself. Of its fields `LINEAGE_FIELDS` are read."""
-    contract = {**contract, **{name: value for name, value in _LACKING.items() if contract.get(name) is None}}
-    raw, notice_id = contract["rawData"], contract["noticeId"]
-    guid = guid_of(contract["source"], notice_id)
-    found_tags = tags(raw)
-    lane = _lane(contract, found_tags)
-    contracts = {
-        part: _part(each.get("awardID"), notice_id) or part
-        for each in _objects(raw, "contracts")
-        if (part := _part(each.get("id"), notice_id))
-    }
-    awards = {part for each in _objects(raw, "awards") if (part := _part(each.get("id"), notice_id))}
-    stays_open = any(each.get("hasDynamicPurchasingSystem") is True for each in _objects(raw, "tender", "techniques"))
+    """Return the facts of a contract document. Only `LINEAGE_FIELDS` are read; old documents may lack most of them."""
+    release, notice_id = contract.get("rawData") or {}, contract["noticeId"]
+    guid, notice_type, found_tags = guid_of(contract["source"], notice_id), contract.get("noticeType"), tags(release)
+    kind = _kind(contract, found_tags)
+    contracts = _award_of_each_contract(release, notice_id)
+    own_awards = (_part_id(each.get("id"), notice_id) for each in _objects(release, "awards"))
+    awards = frozenset({*filter(None, own_awards), *contracts.values()})
+    # Contracts Finder tells by the guid which notice is an update, and publishes every version in full.
+    on_find_a_tender = guid is None
     return Notice(
         id=notice_id,
         guid=guid,
-        ocid=contract["ocid"],
+        ocid=contract.get("ocid"),
         buyers=_buyers(contract),
-        order=(contract["publishedDate"] or UNDATED, lane, notice_id),
-        lane=lane,
-        step=_step(contract, found_tags),
-        # Contracts Finder says what updates what by the guid.
-        updates=guid is None and _is_update(found_tags),
-        partial=guid is None and _is_partial(contract, found_tags, about_awards=bool(awards or contracts)),
-        # Stored before there was such a field: no corrigendum has moved its deadline yet.
-        deadline=contract.get("statedDeadlineDate", contract["deadlineDate"]),
-        stays_open=stays_open,
-        old_rules=guid is None and contract["noticeType"] is None,
-        lots=frozenset(found for each in _objects(raw, "tender", "lots") if (found := identifier(each.get("id")))),
-        awards=frozenset({*awards, *contracts.values()}),
+        order=(contract.get("publishedDate") or UNDATED, kind, notice_id),
+        kind=kind,
+        step=_step(notice_type, found_tags),
+        is_update=on_find_a_tender and _is_update(found_tags),
+        is_partial=on_find_a_tender and _is_partial(release, notice_type, found_tags, names_awards=bool(awards)),
+        # Documents without `statedDeadlineDate` are older than the field: no corrigendum has moved their deadline yet.
+        deadline=contract["statedDeadlineDate"] if "statedDeadlineDate" in contract else contract.get("deadlineDate"),
+        stays_open=any(
+            each.get("hasDynamicPurchasingSystem") is True for each in _objects(release, "tender", "techniques")
+        ),
+        is_old_rules=on_find_a_tender and notice_type is None,
+        lots=frozenset(lot for each in _objects(release, "tender", "lots") if (lot := identifier(each.get("id")))),
+        awards=awards,
         contracts=contracts,
     )
 
 
 def guid_of(source: str, notice_id: str) -> str | None:
-    """Return what a notice's versions share on Contracts Finder; None for the other source."""
+    """Return the guid that all versions of a notice share; None for a source that publishes none."""
     return SOURCES[source].publisher.guid_of(notice_id)
 
 
-def _lane(contract: Mapping[str, Any], found_tags: set[str]) -> Lane:
-    if contract["noticeType"] in _MARKET_NOTICES:
-        return Lane.MARKET
-    cancelled = "tendercancellation" in found_tags
-    return Lane.CANCELLATION if cancelled else Lane.__members__.get(contract.get("stage", ""), Lane.TENDER)
+def _kind(contract: Mapping[str, Any], found_tags: set[str]) -> Kind:
+    if contract.get("noticeType") in _MARKET_NOTICES:
+        return Kind.MARKET
+    if "tendercancellation" in found_tags:
+        return Kind.CANCELLATION
+    return Kind.__members__.get(contract.get("stage", ""), Kind.TENDER)
 
 
-def _step(contract: Mapping[str, Any], found_tags: set[str]) -> Step:
-    if found_tags & _ENDS_A_CONTRACT:
+def _step(notice_type: str | None, found_tags: set[str]) -> Step:
+    if found_tags & _CONTRACT_ENDS:
         return Step.ENDED
-    if contract["noticeType"] is None and not any(tag.startswith("contract") for tag in found_tags):
+    if notice_type is None and not any(tag.startswith("contract") for tag in found_tags):
         return Step.AWARDED
-    return _STEPS.get(contract["noticeType"], Step.SIGNED)
+    return _STEPS.get(notice_type, Step.SIGNED)
 
 
 def _is_update(found_tags: set[str]) -> bool:
     return any(tag.endswith("update") for tag in found_tags)
 
 
-def _is_partial(contract: Mapping[str, Any], found_tags: set[str], *, about_awards: bool) -> bool:
-    """Say whether a Find a Tender notice says only what changed.
+def _is_partial(
+    release: Mapping[str, Any], notice_type: str | None, found_tags: set[str], *, names_awards: bool
+) -> bool:
+    """Return whether a Find a Tender notice publishes only what changed.
 
-    A corrigendum of the old rules has neither status, lots nor items (9 of 9 in one day), an update of the Procurement
-    Act all of them (36 of 36).
+    A corrigendum of the old rules has neither status, lots nor items (9 of 9 in one day). An update under the
+    Procurement Act has all of them (36 of 36).
     """
-    if found_tags and found_tags <= _ASIDES:
+    if found_tags and found_tags <= _CONTRACT_NEWS:
         return True
-    raw = contract["rawData"]
-    if any(_has_content(tender) for tender in _objects(raw, "tender")):
+    if any(_has_content(tender) for tender in _objects(release, "tender")):
         return False
-    if contract["noticeType"] in _MARKET_NOTICES:
-        return bool(contract["noticeType"] == _NEW_MEMBERS)
-    return _is_update(found_tags) and not about_awards
+    if notice_type in _MARKET_NOTICES:
+        return notice_type == _NEW_MARKET_MEMBERS
+    return _is_update(found_tags) and not names_awards
 
 
 def _has_content(tender: Mapping[str, Any]) -> bool:
@@ -187,20 +177,31 @@ def _has_content(tender: Mapping[str, Any]) -> bool:
 
 
 def _buyers(contract: Mapping[str, Any]) -> frozenset[str]:
-    # A name's key has no capitals and so is never taken for an id. Notices that name nobody are one family.
-    return frozenset({found for found in (contract["buyerOrg"], name_key(contract["buyerName"])) if found} or {""})
+    # A name's key has no capitals, so it never equals an id. Notices without any buyer are one family.
+    keys = (contract.get("buyerOrg"), name_key(contract.get("buyerName") or UNKNOWN_BUYER))
+    return frozenset({key for key in keys if key} or {""})
 
 
-def _part(value: object, notice_id: str) -> str | None:
-    """Return the id of an award or contract; under the old rules it begins with the notice's own, which is left off."""
+def _award_of_each_contract(release: Mapping[str, Any], notice_id: str) -> dict[str, str]:
+    """Return the award id of each contract id; a contract that names no award is its own award."""
+    return {
+        contract_id: _part_id(each.get("awardID"), notice_id) or contract_id
+        for each in _objects(release, "contracts")
+        if (contract_id := _part_id(each.get("id"), notice_id))
+    }
+
+
+def _part_id(value: object, notice_id: str) -> str | None:
+    """Return the id of an award or contract without the notice id, with which it begins under the old rules."""
     found = identifier(value)
     return found.removeprefix(f"{notice_id}-") if found else None
 
 
 def _objects(value: Mapping[str, Any], *path: str) -> list[Mapping[str, Any]]:
-    """Return the JSON objects at `path`, of a whole release just as of one cut down to `LINEAGE_FIELDS`.
+    """Return the JSON objects at `path`: the same from a whole release as from its projection to `LINEAGE_FIELDS`.
 
-    So an object keyed by numbers is not opened (compare `dig.members`): a projection does not look into it either.
+    A MongoDB projection does not look into an object keyed by numbers. So this does not either; compare
+    `json_access.members`.
     """
     found: list[Any] = [value]
     for key in path:

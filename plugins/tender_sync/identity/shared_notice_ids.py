@@ -1,8 +1,10 @@
-"""Several procurements announced by one notice: releases with one id under several ocids, each a contract of its own.
+"""Gives each procurement of a notice that announces several a `noticeId` of its own.
 
-"Release IDs are unique within a procurement process (ocid)", says Find a Tender's API documentation, and a notice lists
-"the OCIDs of the procurements the notice is linked to". The mapping of forms that it follows makes one release of each
-object of a prior information notice, all with the notice's number as their id.
+Such a notice comes as several releases with one id and different ocids. Each becomes a contract.
+
+Find a Tender's API documentation says: "Release IDs are unique within a procurement process (ocid)". A notice lists
+"the OCIDs of the procurements the notice is linked to". The mapping of forms that the service follows makes one release
+of each object of a prior information notice. All of them have the notice's number as their id.
 """
 
 from __future__ import annotations
@@ -17,35 +19,41 @@ if TYPE_CHECKING:
 
 
 def sibling_id(contract: Mapping[str, Any]) -> str:
-    """Return the `noticeId` of a contract whose notice's own id another procurement's contract has."""
+    """Return the `noticeId` of a contract when another procurement's contract has the notice's own id."""
     return f"{contract['noticeId']} {contract['ocid']}"
 
 
 def separate_procurements(
     contracts: Sequence[MappedContract], stored: Mapping[str, Mapping[str, Any]]
 ) -> Iterable[MappedContract]:
-    """Give every contract the `noticeId` it is stored under: a notice's first keeps its id, siblings get their own.
+    """Give every contract the `noticeId` under which it is stored.
 
-    `stored`: the contracts there are, by `noticeId`, under these ids and `sibling_id`s.
+    One procurement of each notice keeps the notice's id; the others get their `sibling_id`.
+
+    :param stored: the stored contracts with these ids and sibling ids, by `noticeId`
     """
-    holders = {_moment(each): each for each in stored.values()}
-    # The procurement that has the id, or comes first, keeps it in all versions, wherever in the page they stand.
+    # In all its versions the stored procurement keeps the id or, where none is stored, the first one in the page.
     keepers = {each["noticeId"]: each["ocid"] for each in reversed(contracts) if sibling_id(each) not in stored}
     keepers |= {notice_id: each.get("ocid") for notice_id, each in stored.items()}
-    holders |= {_moment(each): each for each in contracts if each["ocid"] == keepers.get(each["noticeId"], ...)}
+    kept = {_version(each): each for each in stored.values()}
+    kept |= {_version(each): each for each in contracts if (each["noticeId"], each["ocid"]) in keepers.items()}
     for contract in contracts:
-        own = sibling_id(contract)
-        is_sibling = own in stored or _is_sibling(contract, holders.setdefault(_moment(contract), contract))
-        yield {**contract, "noticeId": own} if is_sibling else contract
+        own_id = sibling_id(contract)
+        # If the keeper has no version of this date, this is its version, under another ocid.
+        if own_id in stored or _is_another_procurement(contract, kept.setdefault(_version(contract), contract)):
+            yield {**contract, "noticeId": own_id}
+        else:
+            yield contract
 
 
-def _moment(contract: Mapping[str, Any]) -> tuple[str, datetime | None]:
+def _version(contract: Mapping[str, Any]) -> tuple[str, datetime | None]:
     return contract["noticeId"], contract.get("publishedDate")
 
 
-def _is_sibling(contract: Mapping[str, Any], holder: Mapping[str, Any]) -> bool:
-    """Say whether releases of one id and moment are two procurements, not one twice, nor one that moved to an ocid."""
-    return all(
-        None not in (here, there) and here != there
-        for here, there in ((contract[name], holder.get(name)) for name in ("ocid", "title"))
-    )
+def _is_another_procurement(contract: Mapping[str, Any], keeper: Mapping[str, Any]) -> bool:
+    """Return whether two releases of one id and date are two procurements: both ocid and title are given and differ.
+
+    Otherwise they are one release twice, or one that moved to another ocid.
+    """
+    pairs = [(contract[name], keeper.get(name)) for name in ("ocid", "title")]
+    return all(None not in pair and pair[0] != pair[1] for pair in pairs)
