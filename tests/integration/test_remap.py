@@ -1,4 +1,4 @@
-"""Contracts made anew from what is stored: only where they differ, beside syncs, gone on with after any end."""
+"""Stored contracts mapped again: written only where they differ, beside syncs, continued after any end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from tender_sync.mapping import contract as contract_mapping
 from tender_sync.pipeline import remap
 from tender_sync.pipeline.remap import Remap, remap_contracts
 from tender_sync.sources import CONTRACTS_FINDER, FIND_A_TENDER, SOURCES
+from tender_sync.storage import remap_progress
 from tender_sync.storage.contract_counts import ContractCounts
+from tender_sync.storage.remap_progress import RemapProgress
 from tests import histories
 from tests.integration.oracle import problems
 from tests.integration.world import dump, release
@@ -148,7 +150,7 @@ def test_newer_mapper_begins_again(writer, world_db, monkeypatch):
     fill(writer)
     looks = iter([False, True])
     run(world_db, writer.clock, stop_requested=lambda: next(looks))
-    monkeypatch.setattr(remap, "MAPPER_VERSION", contract_mapping.MAPPER_VERSION + 1)
+    monkeypatch.setattr(remap_progress, "MAPPER_VERSION", contract_mapping.MAPPER_VERSION + 1)
     assert run(world_db, writer.clock)["read"] == 5
 
 
@@ -163,7 +165,7 @@ def test_batch_that_fails_leaves_everything_as_it_was(writer, world_db, monkeypa
         raise ConnectionAbortedError
 
     with monkeypatch.context() as patched:
-        patched.setattr(Remap, "_move_on", fail)
+        patched.setattr(RemapProgress, "_advance", fail)
         with pytest.raises(ConnectionAbortedError):
             run(world_db, writer.clock)
     assert dump(world_db) == before
@@ -175,22 +177,22 @@ def test_two_runs_at_once_do_not_do_each_others_batches(writer, world_db):
     one.begin()
     looks = iter([False, True])
     assert run(world_db, writer.clock, stop_requested=lambda: next(looks))["read"] == 2
-    with pytest.raises(SkipRun, match="another run is making the contracts of Find a Tender anew"):
-        one._batch("")
+    with pytest.raises(SkipRun, match="another run is remapping the contracts of Find a Tender"):
+        one.remap_batch()
 
 
 def test_what_syncs_write_meanwhile_is_kept(writer, world_db, monkeypatch):
     """A page with a newer version is committed in the middle of the batch that has read the older one."""
     fill(writer)
     spoil(world_db, "1", title="old")
-    mapped, meanwhile = Remap._mapped, []
+    remapped, meanwhile = Remap._remapped, []
 
     def page_in_between(self: Any, document: Any) -> Any:
         if document["noticeId"] == "1" and not meanwhile:
             meanwhile.append(writer.commit(release("1", date=PUBLISHED + HOUR, title="newer")))
-        return mapped(self, document)
+        return remapped(self, document)
 
-    monkeypatch.setattr(Remap, "_mapped", page_in_between)
+    monkeypatch.setattr(Remap, "_remapped", page_in_between)
     run(world_db, writer.clock)
     assert len(meanwhile) == 1
     assert world_db.contracts.find_one({"noticeId": "1"})["title"] == "newer"

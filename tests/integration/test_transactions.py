@@ -92,7 +92,7 @@ def test_batch_of_a_remap_reads_and_writes_in_its_transaction(writer, listened, 
     remap = Remap(listened, FIND_A_TENDER, writer.clock, dry_run=False)
     remap.begin()
     sent.beside.clear()
-    assert remap._batch("").counts["changed"] == 2
+    assert remap.remap_batch().counts["changed"] == 2
     assert sent.beside.keys() == {"aggregate contracts"}
 
 

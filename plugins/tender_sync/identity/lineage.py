@@ -82,7 +82,7 @@ def _newer_versions(notices: Iterable[Notice]) -> dict[str, str]:
 
 
 def _ocid_and_buyers(notice: Notice) -> list[tuple[str, str]]:
-    """Return the keys that notices of one family share. A buyer may share only its id with one, its name with another."""
+    """Return the keys that notices of one family share; buyers may share only the id, or only the name."""
     return [(notice.ocid, buyer) for buyer in notice.buyers] if notice.ocid is not None else []
 
 
