@@ -1,17 +1,17 @@
-"""Make stored contracts anew with the mapper as it is now; no request is made. Triggered by hand only.
+"""Maps stored releases again with the present mapper, and rewrites the contracts that differ. Triggered by hand only.
 
-Every contract keeps the release it was made of (`rawData`) and the version of the mapper that made it
-(`mapperVersion`). After an update of this package whose mapper, or whose rules of buyers (docs/BUYERS.md) or of
-superseded notices (docs/LINEAGE.md) have changed, trigger this DAG:
+It makes no request. Every contract keeps its release (`rawData`) and the version of the mapper that made it
+(`mapperVersion`). Trigger this DAG after an update of this package that changes the mapper, or the rules of buyers
+(docs/BUYERS.md) or of superseded notices (docs/LINEAGE.md):
 
-1. with **dry run** on, as it is by default: nothing is written; the log shows a sample of what would change, and how
-   many contracts in which fields;
-2. with it off: the same is written, where a contract differs, in batches of 100. Buyers, their counts and who
-   supersedes whom move along in each batch's transaction; what the web app has added stays.
+1. with **dry run** on, which is the default. Nothing is written. The log shows a sample of what would change, and how
+   many contracts would change in which fields;
+2. with dry run off. The contracts that differ are written in batches of 100, each in one transaction with their buyers,
+   the buyers' counts and what supersedes what. Fields that the web app added stay.
 
-Syncs may run meanwhile. A run that ends early (time budget, or marked failed) has lost nothing: trigger it again, and
-it goes on from its last batch, as kept in `syncRemaps`. Rejected releases are tried again by the mode *replay rejected*
-of the source's own DAG.
+Syncs may run meanwhile. A run that ends early (time budget spent, or marked failed) loses nothing: trigger the DAG
+again, and it goes on after the last batch (kept in `syncRemaps`). Rejected releases are not mapped again here; use the
+mode *replay rejected* of the source's own DAG.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from tender_sync.sources import SOURCES
 
 with DAG(
     dag_id="remap_contracts",
-    description="Make stored contracts anew with the current mapper, without the APIs",
+    description="Map stored releases again with the present mapper, without the APIs",
     doc_md=__doc__,
     schedule=None,
     tags=["tendhunt", "ocds"],
-    default_args={**TASK_DEFAULTS, "retries": 0},  # who triggers it looks at it
+    default_args={**TASK_DEFAULTS, "retries": 0},  # whoever triggers it watches it
     params={
         "source": Param(
             "both",
             type="string",
             enum=["both", *SOURCES],
             title="Source",
-            description="Whose contracts are made anew.",
+            description="The source whose contracts are remapped.",
         ),
         "dry_run": Param(
             True,
             type="boolean",
             title="Dry run",
-            description="Write nothing; only say in the log what would change.",
+            description="Write nothing; only log what would change.",
         ),
         "time_budget_minutes": time_budget(55),
     },

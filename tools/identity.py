@@ -1,7 +1,7 @@
-"""How well buyers stand for organisations on real notices: `python -m tools.identity FOLDER` (see docs/BUYERS.md).
+"""Prints how well buyers match organisations on real notices: `python -m tools.identity FOLDER` (docs/BUYERS.md).
 
-Before: a buyer for each published id (the first version's rule, a name where there is no id). After: `buyers.org_id`.
-An organisation is taken to be a name, spellings apart; so what the names cannot tell is listed for reading by eye.
+Before: a buyer for each published id, or name where there is no id (the first version's rule). After: `org_id`.
+A name, spellings aside, is taken for an organisation. What names cannot tell is listed, to be read by eye.
 """
 
 from __future__ import annotations
@@ -32,28 +32,26 @@ def main() -> None:
     for contract in contracts:
         published[_name(contract)].add(contract["buyerOrg"])
     rules = {
-        "before": [(contract, contract["buyerOrg"] or _name(contract)) for contract in contracts],
-        "after": [(contract, org_id(contract, published[_name(contract)])) for contract in contracts],
+        "before": [(each["buyerOrg"] or _name(each), _name(each)) for each in contracts],
+        "after": [(org_id(each, published[_name(each)]), _name(each)) for each in contracts],
     }
     print(f"{len(contracts)} notices, {len(published)} names, {len({c['buyerOrg'] for c in contracts})} published ids")
-    for rule, owned in rules.items():
-        split = _several((_name(contract), owner) for contract, owner in owned)
-        merged = _several((owner, _name(contract)) for contract, owner in owned)
-        apart = [names for owner, names in merged.items() if not register_of(str(owner))]
-        print(f"{rule}: {len({owner for _, owner in owned})} buyers")
+    for rule, buyers in rules.items():
+        split = _several((name, buyer) for buyer, name in buyers)
+        merged = _several(buyers)
+        by_name = [buyer for buyer in merged if not register_of(str(buyer))]
+        print(f"{rule}: {len({buyer for buyer, _ in buyers})} buyers")
         print(f"  {len(split)} organisations split among several buyers")
-        print(f"  {len(merged)} buyers with several names, {len(apart)} of them by the name rule; by eye:")
-        for owner, names in sorted(merged.items(), key=str):
-            print(f"    {owner}: {', '.join(sorted(map(str, names)))}")
+        print(f"  {len(merged)} buyers with several names, {len(by_name)} of them by the name rule; by eye:")
+        _print_each(merged)
     ids = {name: {register_of(each) for each in found if register_of(each)} for name, found in published.items()}
     several = {name: found for name, found in ids.items() if len(found) > 1}
     print(f"{len(several)} names with ids of several registers; by eye:")
-    for name, registers in sorted(several.items(), key=str):
-        print(f"    {name}: {', '.join(sorted(map(str, registers)))}")
+    _print_each(several)
 
 
 def mapped(folder: Path) -> Iterator[MappedContract]:
-    """Map the releases in a folder; what cannot be mapped is passed over."""
+    """Map the releases in a folder; leave out those that cannot be mapped."""
     for publication in load(folder):
         try:
             yield map_ocds_to_contract(publication.release, publication.source)
@@ -63,6 +61,11 @@ def mapped(folder: Path) -> Iterator[MappedContract]:
 
 def _name(contract: Mapping[str, Any]) -> str | None:
     return name_key(contract["buyerName"])
+
+
+def _print_each(cases: Mapping[str | None, Iterable[str | None]]) -> None:
+    for key, values in sorted(cases.items(), key=str):
+        print(f"    {key}: {', '.join(sorted(map(str, values)))}")
 
 
 def _several(pairs: Iterable[tuple[str | None, str | None]]) -> dict[str | None, set[str | None]]:

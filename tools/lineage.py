@@ -1,6 +1,7 @@
-"""Which real notices supersede which: `PYTHONPATH=plugins python -m tools.lineage FOLDER` (see docs/LINEAGE.md).
+"""Prints which real notices supersede which: `PYTHONPATH=plugins python -m tools.lineage FOLDER` (docs/LINEAGE.md).
 
-Prints what a list of live tenders shows with and without `isLatest`, then every procurement of several notices.
+For each source: how many notices a list of live tenders shows with and without `isLatest`, then every procurement of
+several notices.
 """
 
 from __future__ import annotations
@@ -27,11 +28,9 @@ def main() -> None:
         by_source[contract["source"]].append(contract)
     for source, contracts in by_source.items():
         standings = lineage(contracts)
-        replaced = [each for each in contracts if not standings[each["noticeId"]]["isLatest"]]
-        open_ones = [each for each in contracts if each["status"] == "OPEN"]
-        live = [each for each in open_ones if each not in replaced]
-        print(f"{source}: {len(contracts)} notices, {len(replaced)} superseded")
-        print(f"  live list by status alone: {_repeated(open_ones)}; with isLatest: {_repeated(live)}")
+        latest = [each for each in contracts if standings[each["noticeId"]]["isLatest"]]
+        print(f"{source}: {len(contracts)} notices, {len(contracts) - len(latest)} superseded")
+        print(f"  live list by status alone: {_open(contracts)}; with isLatest: {_open(latest)}")
         families: defaultdict[str | None, list[MappedContract]] = defaultdict(list)
         for contract in sorted(contracts, key=lambda each: (str(each["publishedDate"]), each["noticeId"])):
             families[contract["ocid"]].append(contract)
@@ -46,9 +45,9 @@ def main() -> None:
                 print(f"    {each['noticeId']} {kind.strip()} {each['status']} → {shown}")
 
 
-def _repeated(contracts: list[MappedContract]) -> str:
-    times = Counter(each["ocid"] for each in contracts)
-    return f"{len(contracts)} notices, {sum(n > 1 for n in times.values())} procurements more than once"
+def _open(contracts: list[MappedContract]) -> str:
+    times = Counter(each["ocid"] for each in contracts if each["status"] == "OPEN")
+    return f"{times.total()} notices, {sum(n > 1 for n in times.values())} procurements more than once"
 
 
 if __name__ == "__main__":
