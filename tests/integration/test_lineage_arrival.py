@@ -1,4 +1,4 @@
-"""Who supersedes whom, in MongoDB: the same whatever order and pages the notices came in, and nothing else touched."""
+"""Lineage in MongoDB is the same whatever order and pages the notices came in, and no other contract is written."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def standings(db):
 
 
 def related(contracts):
-    """Leave out the notices that stand alone: in any order they come to the same."""
+    """Leave out notices without relatives: their order makes no difference."""
     by_ocid: dict[str | None, list[Any]] = {}
     for contract in contracts:
         by_ocid.setdefault(contract["ocid"], []).append(contract)
@@ -55,7 +55,7 @@ def related(contracts):
 
 
 def assert_same_in_any_order(db, source, contracts, seed):
-    """Commit `contracts` in an order and in pages of a size drawn by `seed`, some of them again and again."""
+    """Commit `contracts` in an order and in pages of a size drawn by `seed`, some of them several times."""
     forget(db)
     expected, random, writer = lineage(contracts), Random(seed), Writer(db, source)
     shuffled = random.sample(contracts, len(contracts))
@@ -72,7 +72,7 @@ seeds = st.integers(0, 2**32)
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
 @settings(max_examples=6, **PROPERTY)
 @given(seed=seeds)
-def test_generated_notices_come_to_the_same_in_any_order(world_db, source, seed):
+def test_generated_notices_have_one_lineage_in_any_order(world_db, source, seed):
     start = histories.DAY_ONE
     made = generate(seed, start, start + timedelta(days=4), 25, sources=[source.name])
     contracts = {c["noticeId"]: c for c in (map_ocds_to_contract(each.release, source.name) for each in made)}
@@ -81,11 +81,11 @@ def test_generated_notices_come_to_the_same_in_any_order(world_db, source, seed)
 
 @settings(max_examples=30, **PROPERTY)
 @given(drawn_histories() | drawn_histories(CF_KINDS), seeds)
-def test_histories_of_every_kind_of_notice_come_to_the_same_in_any_order(world_db, contracts, seed):
+def test_drawn_histories_have_one_lineage_in_any_order(world_db, contracts, seed):
     assert_same_in_any_order(world_db, SOURCES[contracts[0]["source"]], contracts, seed)
 
 
-if FILES:  # defined only where real notices are at hand
+if FILES:  # defined only where real notices are available
 
     @pytest.fixture(scope="module")
     def real():
@@ -100,7 +100,7 @@ if FILES:  # defined only where real notices are at hand
     @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
     @settings(max_examples=6, **PROPERTY)
     @given(seed=seeds)
-    def test_real_notices_come_to_the_same_in_any_order(world_db, source, seed, real):
+    def test_real_notices_have_one_lineage_in_any_order(world_db, source, seed, real):
         assert_same_in_any_order(world_db, source, real[source.name], seed)
 
 
@@ -141,13 +141,13 @@ def test_replay_changes_nothing(writer, world_db):
 
 
 def test_superseded_contract_that_changes_stays_superseded(writer, world_db):
-    """The mapped fields are set anew; the store's own must not be."""
+    """The mapped fields are replaced; the fields of lineage must not be."""
     commit(writer, histories.contract("a", "UK4", 0), histories.contract("b", "UK6", 1))
     commit(writer, histories.contract("a", "UK4", 0.5, title="corrected"))
     assert standing(world_db) == {"a": "b", "b": None}
 
 
-def test_notice_that_moves_to_another_procurement_or_buyer_frees_the_one_it_superseded(writer, world_db):
+def test_notice_that_moves_to_another_procurement_or_buyer_no_longer_supersedes(writer, world_db):
     commit(writer, histories.contract("a", "UK4", 0), histories.contract("b", "UK6", 1))
     commit(writer, histories.contract("b", "UK6", 2, ocid="ocds-h6vhtk-another"))
     assert standing(world_db) == {"a": None, "b": None}
@@ -158,7 +158,7 @@ def test_notice_that_moves_to_another_procurement_or_buyer_frees_the_one_it_supe
 
 
 def test_family_is_found_through_relatives_of_relatives(world_db):
-    """The tender's later version came under another ocid: the award's ocid alone does not lead to it."""
+    """The tender's later version has another ocid, so the award's ocid alone does not find it."""
     tender, award = "8f124d5d-fa11-457c-a0ed-431674a867c1", "beb37fb4-925c-47ea-8f8a-ce406ef559c8"
     writer = Writer(world_db, CONTRACTS_FINDER)
     commit(writer, histories.contract(f"{tender}-1", "CF tender", 0))
@@ -176,7 +176,7 @@ def test_contract_stored_before_there_was_a_lineage_gets_one_with_its_family(wri
 
 @pytest.mark.parametrize("kept", [FIRST_VERSION, ("source", "noticeId", "ocid")])
 @pytest.mark.parametrize("kinds", [("UK4", "UK4 update"), ("UK4", "UK4"), ("UK6", "UK7")])
-def test_contract_of_the_first_version_is_no_obstacle_to_its_family(writer, world_db, kept, kinds):
+def test_contract_of_the_first_version_may_lack_fields(writer, world_db, kept, kinds):
     first, second = (
         histories.contract(name, kind, day) for day, (name, kind) in enumerate(zip("ab", kinds, strict=True))
     )

@@ -46,7 +46,7 @@ def fill(writer, many=5):
 
 
 def spoil(db, notice_id, **fields):
-    """Let a contract be as another mapper has left it."""
+    """Change a contract as if another mapper had made it."""
     db.contracts.update_one({"noticeId": notice_id}, {"$set": {"mapperVersion": 0, **fields}})
 
 
@@ -71,7 +71,7 @@ def test_only_contracts_that_differ_are_written(writer, world_db):
     assert run(world_db, writer.clock)["changed"] == 0
 
 
-def test_counts_move_with_what_is_mapped_otherwise(writer, world_db):
+def test_counts_move_with_contracts_that_change(writer, world_db):
     fill(writer)
     spoil(world_db, "1", stage="AWARD", sector="Construction")
     stats = ContractCounts(world_db, FIND_A_TENDER)
@@ -80,7 +80,7 @@ def test_counts_move_with_what_is_mapped_otherwise(writer, world_db):
     assert stats.recount(writer.clock) == 0
 
 
-def test_dry_run_says_the_same_and_writes_nothing(writer, world_db, caplog):
+def test_dry_run_reports_the_same_and_writes_nothing(writer, world_db, caplog):
     fill(writer)
     spoil(world_db, "1", status="CANCELLED", buyerOrg=None)
     before = dump(world_db)
@@ -97,7 +97,7 @@ def test_dry_run_says_the_same_and_writes_nothing(writer, world_db, caplog):
 
 
 def test_release_with_a_number_past_32_bits_is_read_back_and_mapped(writer, world_db):
-    """PyMongo gives such a number back as a kind of int of its own."""
+    """PyMongo returns such a number as its own subclass of int."""
     tender = {
         "id": "1",
         "title": "Hospitals",
@@ -109,7 +109,7 @@ def test_release_with_a_number_past_32_bits_is_read_back_and_mapped(writer, worl
     assert run(world_db, writer.clock)["changed"] == 1
 
 
-def test_run_that_ends_early_is_gone_on_with(writer, world_db):
+def test_next_run_continues_one_that_ended_early(writer, world_db):
     fill(writer)
     for number in range(5):
         spoil(world_db, f"{number}", title="old")
@@ -123,7 +123,7 @@ def test_run_that_ends_early_is_gone_on_with(writer, world_db):
     assert kept["completedAt"] == writer.clock.now()
 
 
-def test_run_over_both_sources_is_gone_on_with_in_the_one_it_had_come_to(writer, world_db):
+def test_next_run_continues_with_the_source_that_was_left_unfinished(writer, world_db):
     for each in (writer, Writer(world_db, CONTRACTS_FINDER)):
         fill(each)
     both = [FIND_A_TENDER, CONTRACTS_FINDER]
@@ -182,7 +182,7 @@ def test_two_runs_at_once_do_not_do_each_others_batches(writer, world_db):
 
 
 def test_what_syncs_write_meanwhile_is_kept(writer, world_db, monkeypatch):
-    """A page with a newer version is committed in the middle of the batch that has read the older one."""
+    """A page commits a newer version in the middle of the batch that has read the older one."""
     fill(writer)
     spoil(world_db, "1", title="old")
     remapped, meanwhile = Remap._remapped, []
@@ -198,7 +198,7 @@ def test_what_syncs_write_meanwhile_is_kept(writer, world_db, monkeypatch):
     assert world_db.contracts.find_one({"noticeId": "1"})["title"] == "newer"
 
 
-def test_contract_that_cannot_be_mapped_any_more_is_left_and_named(writer, world_db, caplog):
+def test_contract_that_cannot_be_mapped_any_more_is_left_and_logged(writer, world_db, caplog):
     fill(writer, many=2)
     world_db.contracts.update_one({"noticeId": "0"}, {"$set": {"rawData": {"title": "no id"}}})
     world_db.contracts.update_one({"noticeId": "1"}, {"$set": {"rawData.id": "another"}})
@@ -210,7 +210,7 @@ def test_contract_that_cannot_be_mapped_any_more_is_left_and_named(writer, world
     assert any("its notice id is 'another' now" in message for message in caplog.messages)
 
 
-def test_procurements_announced_by_one_notice_stay_contracts_of_their_own(writer, world_db):
+def test_procurements_of_one_notice_stay_separate_contracts(writer, world_db):
     writer.commit(*[release("1", date=PUBLISHED, title=title) | {"ocid": title} for title in ("Salt", "Grit")])
     spoil(world_db, "1 Grit", sector="another")
     done = run(world_db, writer.clock)
@@ -234,7 +234,7 @@ def test_contract_too_large_with_what_others_added_is_left_and_costs_no_other(wr
 
 
 def test_database_of_published_ids_gets_one_buyer_for_each_organisation(writer, world_db):
-    """As it was before names counted and notices superseded one another: a buyer for each id, no lineage."""
+    """A database from before the rules of names and lineage: a buyer for each published id, no lineage."""
     council, housing = ("GB-PPON-1", "Durham County Council"), ("GB-FTS-3", "Derwentside Homes")
     registrations = [(f"GB-FTS-{n}", council[1]) for n in (7, 8)]
     for number, buyer in enumerate([*registrations, council, housing, housing]):
@@ -253,7 +253,7 @@ def test_database_of_published_ids_gets_one_buyer_for_each_organisation(writer, 
     counted = {each["orgId"]: each["contractCount"] for each in world_db.buyers.find({"contractCount": {"$gt": 0}})}
     assert counted == {"GB-PPON-1": 3, "derwentside-homes": 2}
     notes = {each["note"] for each in world_db.buyers.find()}
-    assert notes == {"GB-FTS-7", "GB-FTS-8", "GB-PPON-1", "GB-FTS-3"}, "what users added is there"
+    assert notes == {"GB-FTS-7", "GB-FTS-8", "GB-PPON-1", "GB-FTS-3"}, "what users added is lost"
     assert world_db.buyers.find_one({"orgId": "derwentside-homes"})["note"] == "GB-FTS-3", "and stays with its buyer"
     assert world_db.contracts.find_one({"noticeId": "3"})["supersededBy"] == "4"
 

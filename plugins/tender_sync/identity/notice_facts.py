@@ -130,7 +130,7 @@ def notice_of(contract: Mapping[str, Any]) -> Notice:
 
 
 def guid_of(source: str, notice_id: str) -> str | None:
-    """Return what a notice's versions share on Contracts Finder; None for the other source."""
+    """Return the guid that all versions of a notice share; None for a source that publishes none."""
     return SOURCES[source].publisher.guid_of(notice_id)
 
 

@@ -15,6 +15,7 @@ from tender_sync.errors import FinishEarly, RejectedRelease
 from tender_sync.identity.shared_notice_ids import sibling_id
 from tender_sync.mapping.contract import map_ocds_to_contract
 from tender_sync.run_budget import RunBudget
+from tender_sync.run_outcome import Outcome
 from tender_sync.storage.buyers import Buyers
 from tender_sync.storage.remap_progress import BatchTooLarge, RemapProgress, unfinished_remaps
 
@@ -22,9 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import timedelta
 
-    from pymongo.database import Database
-
     from tender_sync.clock import Clock
+    from tender_sync.connections import MongoDatabase
     from tender_sync.mapping.contract import MappedContract
     from tender_sync.sources.base import Source
     from tender_sync.storage.remap_progress import RemapBatch
@@ -40,7 +40,7 @@ _LONGEST_VALUE = 60
 class Remap:
     """One run over the contracts of `source`."""
 
-    def __init__(self, db: Database[dict[str, Any]], source: Source, clock: Clock, *, dry_run: bool) -> None:
+    def __init__(self, db: MongoDatabase, source: Source, clock: Clock, *, dry_run: bool) -> None:
         self._progress = RemapProgress(db, source, clock, dry_run=dry_run)
         self._buyers = Buyers(db, clock)
         self._source = source
@@ -60,7 +60,7 @@ class Remap:
 
         :raises SkipRun: another run is at the same contracts
         """
-        outcome = "done"
+        outcome = Outcome.DONE
         try:
             while True:
                 budget.check()
@@ -69,7 +69,7 @@ class Remap:
                 if batch.last is None:
                     break
         except FinishEarly as end:
-            outcome = str(end)
+            outcome = end.outcome
         else:
             if not self._dry_run:
                 self._buyers.recount_buyers()
@@ -118,7 +118,7 @@ class Remap:
                 "%s: %d contracts read, %d changed, up to notice %s", self._source.title, read, changed, batch.last
             )
 
-    def _summary(self, outcome: str) -> dict[str, Any]:
+    def _summary(self, outcome: Outcome) -> dict[str, Any]:
         counts = {name: self._counts[name] for name in ("read", "changed", "unmappable")}
         log.info(
             "%s, %s (%s): %d contracts read, %d %s: %s; %d cannot be mapped any more",
@@ -131,11 +131,11 @@ class Remap:
             ", ".join(f"{name} of {count}" for name, count in self._fields.most_common()) or "no field",
             counts["unmappable"],
         )
-        return {"outcome": outcome, "dryRun": self._dry_run, **counts, "fields": dict(self._fields)}
+        return {"outcome": str(outcome), "dryRun": self._dry_run, **counts, "fields": dict(self._fields)}
 
 
 def remap_contracts(
-    db: Database[dict[str, Any]],
+    db: MongoDatabase,
     sources: Iterable[Source],
     clock: Clock,
     *,

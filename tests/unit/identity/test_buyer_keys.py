@@ -1,4 +1,4 @@
-"""Which organisation buys, and what a newly seen one starts with."""
+"""Which organisation buys, and the document of a new buyer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def party(organisation_id=None, name=None, *roles, **other):
 LEEDS = {"id": "GB-PPON-1", "name": "Leeds City Council"}
 
 BUYERS = {
-    # each case is a release, then its name, buyerOrg and org_id
+    # each case: a release, and its buyerName, buyerOrg and org_id
     "the buyer object": ({"buyer": LEEDS}, "Leeds City Council", "GB-PPON-1", "GB-PPON-1"),
     "trimmed, on one line": (
         {"buyer": {"id": " GB-COH-1 ", "name": " Leeds \n City  Council "}},
@@ -85,15 +85,15 @@ def test_who_buys(release, name, buyer_org, key):
 
 PPON, COH, SRS = "GB-PPON-PMPB-8772-VYWM", "GB-COH-07762614", "GB-SRS-sid4gov.cabinetoffice.gov.uk/UGM36qpC"
 OWNERS = {
-    # each case is all the ids published under a name, then the key of a contract with each
+    # each case: all the ids published under a name, and the key of a contract with each of them
     "no id at all": ([None], {None: "durham-county-council"}),
-    "ids made up per registration": (
+    "ids of registrations with the two services": (
         ["GB-FTS-7", "GB-CFS-7"],
         dict.fromkeys(["GB-FTS-7", "GB-CFS-7"], "durham-county-council"),
     ),
     "an id that is from no register": (["77"], {"77": "durham-county-council"}),
-    "an id to keep": ([PPON], {PPON: PPON}),
-    "an id to keep, and registrations": ([PPON, "GB-FTS-7", None], dict.fromkeys([PPON, "GB-FTS-7", None], PPON)),
+    "an id in a register": ([PPON], {PPON: PPON}),
+    "an id in a register, and registrations": ([PPON, "GB-FTS-7", None], dict.fromkeys([PPON, "GB-FTS-7", None], PPON)),
     "ids of several registers": (
         ["GB-LAE-DUR", SRS, PPON, "GB-CFS-107286"],
         dict.fromkeys(["GB-LAE-DUR", SRS, PPON, "GB-CFS-107286"], PPON),
@@ -134,7 +134,7 @@ def test_spellings_of_a_name_have_one_key(name, key):
     assert name_key(name) == key
 
 
-def test_endless_names_have_short_keys_of_their_own():
+def test_very_long_names_have_short_keys_that_differ():
     keys = {name_key("北" * 5_000 + end) for end in ("", "a", "b")}
     assert len(keys) == 3
     assert all(len(key) < 1100 for key in keys)

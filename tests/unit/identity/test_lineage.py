@@ -1,4 +1,4 @@
-"""Who takes whose place: the chains of notices found in the real ones, and those the rules must keep apart."""
+"""Which notice supersedes which: chains found among real notices, and notices that must not supersede one another."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FTS_KINDS = [kind for kind in KINDS if not kind.startswith("CF")]
 
 
 def of(*notices):
-    """Give `supersededBy` of notices given as (id, kind, day[, what is special about it])."""
+    """Return `supersededBy` of notices given as (id, kind, day[, options of `contract`])."""
     return {notice_id: standing["supersededBy"] for notice_id, standing in standings(*notices).items()}
 
 
@@ -30,7 +30,7 @@ def standings(*notices):
     )
 
 
-# Each case: what was published, day by day, and who is superseded by whom; all others are to be shown.
+# Each case: the notices published, and which is superseded by which; all others are to be shown.
 CHAINS = {
     "a whole procurement": (
         [
@@ -51,7 +51,7 @@ CHAINS = {
         [("a", "old planning", 0), ("b", "old tender", 1), ("c", "corrigendum", 2), ("d", "old award", 3)],
         {"a": "b", "b": "d", "c": "b"},
     ),
-    "a corrigendum leaves the live tender it corrects to be shown": (
+    "a corrigendum does not supersede the tender that it corrects": (
         [("a", "old tender", 0), ("b", "corrigendum", 1)],
         {"b": "a"},
     ),
@@ -59,8 +59,8 @@ CHAINS = {
         [("a", "old tender", 0), ("b", "old award", 1), ("c", "corrigendum", 2)],
         {"a": "b", "c": "b"},
     ),
-    "a corrigendum that is all there is of its tender": ([("a", "corrigendum", 0)], {}),
-    "the later of two such": ([("a", "corrigendum", 0), ("b", "corrigendum", 1)], {"a": "b"}),
+    "a corrigendum whose tender is not stored": ([("a", "corrigendum", 0)], {}),
+    "two corrigenda whose tender is not stored": ([("a", "corrigendum", 0), ("b", "corrigendum", 1)], {"a": "b"}),
     "a corrigendum, then the award": ([("a", "corrigendum", 0), ("b", "old award update", 1)], {"a": "b"}),
     "an update of an award under the old rules, whose ids begin with the notice's": (
         [("a", "old award", 0), ("b", "old award update", 1)],
@@ -98,7 +98,7 @@ CHAINS = {
         [("a", "old award", 0), ("b", "old award", 90), ("c", "old award", 180)],
         {},
     ),
-    "an update there is of the last one": (
+    "an update of one of several awards is of the last one": (
         [("a", "old award", 0), ("b", "old award", 90), ("c", "old award update", 91)],
         {"b": "c"},
     ),
@@ -166,7 +166,7 @@ CHAINS = {
         [("a", "UK6", 0), ("b", "UK7", 1), ("c", "UK6 update", 2)],
         {"a": "b", "c": "b"},
     ),
-    "a contract change leaves the contract to be shown": (
+    "a contract change does not supersede the contract": (
         [("a", "UK7", 0), ("b", "UK10", 1), ("c", "UK9", 2)],
         {"b": "a", "c": "a"},
     ),
@@ -195,7 +195,7 @@ CHAINS = {
         ],
         {"a": "b", "b": "c"},
     ),
-    "a corrigendum dated before all it may speak of": (
+    "a corrigendum dated before every notice that it may describe": (
         [("a", "corrigendum", 0), ("b", "old tender", 1), ("c", "old tender", 2)],
         {"a": "b", "b": "c"},
     ),
@@ -203,7 +203,7 @@ CHAINS = {
         [("a", "UK11", 0), ("b", "old award update", 1)],
         {"b": "a"},
     ),
-    "a notice without tags says all": ([("a", "UK4", 0), ("b", "UK4 update", 1, {"tag": []})], {"a": "b"}),
+    "a notice without tags is a full one": ([("a", "UK4", 0), ("b", "UK4 update", 1, {"tag": []})], {"a": "b"}),
     "notices that name nobody": (
         [("a", "UK4", 0, {"buyer": ("", "")}), ("b", "UK6", 1, {"buyer": ("", "")})],
         {"a": "b"},
@@ -237,7 +237,7 @@ CHAINS = {
 
 
 @pytest.mark.parametrize(("notices", "superseded"), CHAINS.values(), ids=CHAINS)
-def test_who_takes_whose_place(notices, superseded):
+def test_which_notice_supersedes_which(notices, superseded):
     assert {notice: successor for notice, successor in of(*notices).items() if successor} == superseded
 
 
@@ -255,19 +255,19 @@ def test_dynamic_purchasing_system_takes_requests_after_an_award():
 
 
 def test_system_whose_deadline_moved_goes_on_beside_its_awards():
-    """As `075767-2026` did: the deadline of 2023 was an error, and contracts had been awarded since."""
+    """So `075767-2026`: the deadline of 2023 was an error, and contracts had been awarded since."""
     notices = [("a", "old tender", 0, system_until(20)), ("b", "old award", 30)]
     moved = ("c", "corrigendum", 31, {"deadline": 900})
     assert of(*notices, moved) == {"a": None, "b": None, "c": "a"}
 
 
-# Each case: what was published, and after how many days each notice's deadline is; None: it has none.
+# Each case: the notices published, and the day of each one's deadline; None: it has none.
 DEADLINES = {
     "moved by a corrigendum": (
         [("a", "old tender", 0, {"deadline": 30}), ("b", "corrigendum", 1, {"deadline": 50})],
         {"a": 50, "b": 50},
     ),
-    "moved twice: the last counts, and one that says nothing of it moves nothing": (
+    "moved twice: the last counts, and a corrigendum that states none moves nothing": (
         [
             ("a", "old tender", 0, {"deadline": 30}),
             ("b", "corrigendum", 1, {"deadline": 50}),
@@ -276,7 +276,7 @@ DEADLINES = {
         ],
         {"a": 40, "b": 50, "c": 40, "d": None},
     ),
-    "a full notice published after the corrigendum says it anew": (
+    "a full notice after the corrigendum states its own": (
         [
             ("a", "old tender", 0, {"deadline": 30}),
             ("b", "corrigendum", 1, {"deadline": 50}),
@@ -284,7 +284,7 @@ DEADLINES = {
         ],
         {"a": 50, "b": 50, "c": 60},
     ),
-    "of a tender that is not here, the corrigendum that is shown has what an earlier one said": (
+    "of a tender that is not stored: the corrigendum shown has the deadline of an earlier one": (
         [("a", "corrigendum", 0, {"deadline": 50}), ("b", "corrigendum", 1)],
         {"a": 50, "b": 50},
     ),
@@ -308,7 +308,7 @@ DEADLINES = {
 
 
 @pytest.mark.parametrize(("notices", "deadlines"), DEADLINES.values(), ids=DEADLINES)
-def test_until_when(notices, deadlines):
+def test_deadlines(notices, deadlines):
     found = {notice: standing["deadlineDate"] for notice, standing in standings(*notices).items()}
     assert found == {
         notice: None if day is None else DAY_ONE + timedelta(days=day) for notice, day in deadlines.items()
@@ -339,7 +339,7 @@ buyers = st.sampled_from([LEEDS, OTHER, ("GB-FTS-7", LEEDS[1]), (LEEDS[0], "Leed
 
 @st.composite
 def histories(draw, kinds=FTS_KINDS):
-    """Draw the contracts of up to a dozen notices of few ocids, buyers, days and awards, now and then oddly shaped."""
+    """Draw contracts of up to a dozen notices that share few ocids, buyers, days and awards; some are oddly shaped."""
     made = []
     for number in range(draw(st.integers(1, 12))):
         kind = draw(st.sampled_from(kinds))
@@ -363,7 +363,7 @@ def test_result_is_that_of_any_order_and_leads_to_a_notice_to_show(data):
     for notice in found:
         seen = [notice]
         while (successor := found[seen[-1]]["supersededBy"]) is not None:
-            assert successor not in seen, f"{seen} go round in a circle"
+            assert successor not in seen, f"{seen} is a circle"
             seen.append(successor)
     for ocid in {notice["ocid"] for notice in notices}:
         families = {n["buyerOrg"] for n in notices if n["ocid"] == ocid}
@@ -371,18 +371,18 @@ def test_result_is_that_of_any_order_and_leads_to_a_notice_to_show(data):
             live = [
                 n for n in notices if n["ocid"] == ocid and n["status"] == "OPEN" and found[n["noticeId"]]["isLatest"]
             ]
-            assert len([n for n in live if n["noticeType"] != "UK13"]) <= 1, "a procurement once in the live list"
+            assert len([n for n in live if n["noticeType"] != "UK13"]) <= 1, "the live list has a procurement twice"
 
 
 @given(histories())
 @example([contract("1", "old award", 0, contracts=parts), contract("2", "corrigendum", 1, tender={"items": parts})])
-def test_projection_of_a_document_tells_as_much_as_the_document(notices):
-    paths = [tuple(fact.split(".")) for fact in LINEAGE_FIELDS]
+def test_projection_of_a_document_gives_the_same_facts_as_the_document(notices):
+    paths = [tuple(name.split(".")) for name in LINEAGE_FIELDS]
     for notice in notices:
         assert vars(notice_of(cut_down(notice, paths))) == vars(notice_of(notice))
 
 
-def test_what_finds_a_family():
+def test_keys_that_find_a_family():
     assert keys_of("FIND_A_TENDER", contract("1", "UK4", 0, ocid="o")) == {("ocid", "o")}
     finder = contract(f"{GUID}-9", "CF tender", 0, ocid=None)
     assert keys_of("CONTRACTS_FINDER", finder) == {("guid", f"{GUID}-")}
@@ -390,7 +390,7 @@ def test_what_finds_a_family():
 
 @pytest.mark.parametrize("kinds", [("UK6", "UK7", "UK10"), ("old award", "corrigendum"), ("UK2 update", "UK4 update")])
 def test_thousands_of_notices_under_one_ocid_cost_little(kinds):
-    """Processor time, best of two: 1,500 notices take some 0.2 s."""
+    """The processor time is the better of two runs; 1,500 notices take some 0.2 s."""
     notices = [
         contract(f"{day:06d}-2026", kinds[day % len(kinds)], day / 100, about=[str(day // len(kinds))])
         for day in range(1500)
