@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pymongo import UpdateOne
 
-from tender_sync.storage.documents import believed
+from tender_sync.storage.documents import read_contract
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -97,7 +97,7 @@ class ContractCounts:
             grouped["publishedDate"] = {"$dateTrunc": {"date": "$publishedDate", "unit": "day"}}
         pipeline = [{"$match": _published_in(month, self._source)}, {"$group": {"_id": grouped, "n": {"$sum": 1}}}]
         for row in self._contracts.aggregate(pipeline, session=session):
-            for path in _paths(believed(row["_id"])):
+            for path in _paths(read_contract(row["_id"])):
                 counted[path] += row["n"]
         key = {"source": self._source.name, "month": month}
         kept = self._stats.find_one(key, session=session)
@@ -127,7 +127,7 @@ def _nested(counts: Mapping[str, int]) -> dict[str, Any]:
 def _paths(contract: Mapping[str, Any]) -> list[str]:
     published = _published(contract)
     day = [f"days.{published:%d}"] if published else []
-    return ["contracts", *day, f"stages.{_key(contract.get('stage'))}", f"sectors.{_key(contract.get('sector'))}"]
+    return ["contracts", *day, f"stages.{_key(contract['stage'])}", f"sectors.{_key(contract['sector'])}"]
 
 
 def _key(value: object) -> str:
@@ -141,7 +141,7 @@ def _month(contract: Mapping[str, Any]) -> str:
 
 
 def _published(contract: Mapping[str, Any]) -> datetime | None:
-    published: datetime | None = contract.get("publishedDate")
+    published: datetime | None = contract["publishedDate"]
     return published.astimezone(UTC) if published and _FIRST <= published < _END else None
 
 
