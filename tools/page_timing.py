@@ -101,7 +101,7 @@ def _fill(db: Database[dict[str, Any]], contracts: int) -> None:
         jobs.get_or_create_sync_job(source.history_start)
         jobs.mark_sync_complete()
         jobs.end_run(Outcome.DONE)
-    months, seconds = _timed(lambda: sum(ContractCounts(db, source).recount(clock) for source in SOURCES.values()))
+    months, seconds = _timed(lambda: sum(ContractCounts(db, source).recount() for source in SOURCES.values()))
     print(
         f"{contracts:,} contracts of {_BUYERS:,} buyers, counted anew by day, stage and sector in {seconds:.0f} s: "
         f"{months} documents",
