@@ -22,7 +22,7 @@ from tender_sync.identity.notice_facts import LINEAGE_FIELDS
 from tender_sync.identity.shared_notice_ids import separate_procurements
 from tender_sync.mapping.bson_limits import storable
 from tender_sync.mapping.contract import map_ocds_to_contract
-from tender_sync.storage.contract_counts import MARK, flat
+from tender_sync.storage.contract_counts import flat
 from tools.ocds_server.catalogue import notice_key
 from tools.stack import Failed
 
@@ -163,7 +163,7 @@ def _stats(db: Database[dict[str, Any]], source: str) -> Iterator[str]:
         stored[month, f"sectors.{contract['sector'] or 'none'}"] += 1
         if published:
             stored[month, f"days.{published:%d}"] += 1
-    months = db["syncStats"].find({"source": source, "month": {"$ne": MARK}})
+    months = db["syncStats"].find({"source": source})
     counted = {(each["month"], path): n for each in months for path, n in flat(each).items()}
     for key in sorted(stored.keys() | counted.keys()):
         if counted.get(key, 0) != stored[key]:

@@ -101,7 +101,7 @@ def _fill(db: Database[dict[str, Any]], contracts: int) -> None:
         jobs.get_or_create_sync_job(source.history_start)
         jobs.mark_sync_complete()
         jobs.end_run(Outcome.DONE)
-    months, seconds = _timed(lambda: sum(ContractCounts(db, source).recount(clock) for source in SOURCES.values()))
+    months, seconds = _timed(lambda: sum(ContractCounts(db, source).recount() for source in SOURCES.values()))
     print(
         f"{contracts:,} contracts of {_BUYERS:,} buyers, counted anew by day, stage and sector in {seconds:.0f} s: "
         f"{months} documents",
@@ -211,12 +211,12 @@ def _commit(db: Database[dict[str, Any]]) -> None:
     position = jobs.get_or_create_sync_job(source.history_start).position
     store = Store(db, source, jobs, clock)
     counting: list[float] = []
-    move = store._stats.move  # noqa: SLF001 - what is measured
+    move = store.contracts._counts.move  # noqa: SLF001 - what is measured
 
     def timed_move(*arguments: Any) -> None:
         counting.append(_timed(lambda: move(*arguments))[1] * 1000)
 
-    store._stats.move = timed_move  # type: ignore[assignment, method-assign]  # noqa: SLF001 - the same
+    store.contracts._counts.move = timed_move  # type: ignore[assignment, method-assign]  # noqa: SLF001 - the same
     window = OpenWindow(datetime.now(UTC) - timedelta(hours=6), datetime.now(UTC))
     pages = []
     for number in range(_PAGES):

@@ -9,6 +9,7 @@ import pytest
 
 from tender_sync.errors import AlertOperator, FailRun, SkipRun
 from tender_sync.pipeline.audit import USUAL_RANGE
+from tender_sync.storage.contracts import Contracts
 from tender_sync.storage.page_commit import Store
 from tests.integration.oracle import problems
 from tests.integration.world import DAY, dump
@@ -110,13 +111,13 @@ def test_audit_that_fails_says_so(run, audit, at_work):
 
 def test_audit_that_lost_its_lease_is_not_said_to_be_running(run, audit, at_work, monkeypatch):
     run()
-    preview = Store.preview
+    preview = Contracts.preview
 
     def overtaken(self: Any, contracts: Any) -> Any:
         at_work.db.syncJobs.update_one({}, {"$set": {"lease.token": "another"}})
         return preview(self, contracts)
 
-    monkeypatch.setattr(Store, "preview", overtaken)
+    monkeypatch.setattr(Contracts, "preview", overtaken)
     with pytest.raises(SkipRun, match="taken over"):
         audit()
     found = at_work.db.syncAudits.find_one()
@@ -131,7 +132,7 @@ def test_what_an_audit_found_before_it_failed_is_told_by_its_retry(run, audit, a
     commit_page = Store.commit_page
 
     def fail_at_repair(self: Any, page: Any) -> Any:
-        if self.preview(page.contracts).created:
+        if self.contracts.preview(page.contracts).created:
             if committed:
                 commit_page(self, page)
             raise FailRun("MongoDB is away")

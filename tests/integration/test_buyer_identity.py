@@ -222,10 +222,10 @@ def test_sources_that_bring_an_organisation_at_once_make_one_buyer_of_it(world_d
     """One knows it by its id, one by its name: neither may look while the other has not committed."""
     one, other = Writer(world_db, FIND_A_TENDER), Writer(world_db, CONTRACTS_FINDER)
     one.commit(notice("0", "GB-CFS-9", "Somebody else"))
-    settle, refused = Buyers.settle, []
+    assign_buyers, refused = Buyers.assign_buyers, []
 
     def in_between(self: Any, *args: Any) -> Any:
-        found = settle(self, *args)
+        found = assign_buyers(self, *args)
         if not refused:
             refused.append(page_of_the_other())
         return found
@@ -235,12 +235,12 @@ def test_sources_that_bring_an_organisation_at_once_make_one_buyer_of_it(world_d
             session.start_transaction()
             contract = map_ocds_to_contract(notice("2", "GB-CFS-1"), CONTRACTS_FINDER.name)
             try:
-                other.store.upsert_contracts([contract], session)
+                other.store.contracts.upsert_contracts([contract], session)
             except OperationFailure as error:
                 return str(error)
         raise AssertionError("both looked at once")
 
-    monkeypatch.setattr(Buyers, "settle", in_between)
+    monkeypatch.setattr(Buyers, "assign_buyers", in_between)
     one.commit(notice("1", PPON))
     assert len(refused) == 1
     other.commit(notice("2", "GB-CFS-1"))

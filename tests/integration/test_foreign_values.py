@@ -39,7 +39,7 @@ def test_value_of_another_type_in_a_contract_ends_no_run(writer, world_db, sourc
     writer.commit(MARKET, release("2", date=PUBLISHED))
     world_db.contracts.update_one({"noticeId": "1"}, {"$set": {field: value}})
     stats, clock = ContractCounts(world_db, source), SystemClock()
-    stats.recount(clock)
+    stats.recount()
     Buyers(world_db, clock).recount_buyers()
 
     writer.commit(MARKET)
@@ -51,7 +51,7 @@ def test_value_of_another_type_in_a_contract_ends_no_run(writer, world_db, sourc
 
     for buyer in world_db.buyers.find():
         assert buyer["contractCount"] == world_db.contracts.count_documents({"buyerId": buyer["_id"]})
-    assert stats.recount(clock) == 0
+    assert stats.recount() == 0
     assert sum(month.get("contracts", 0) for month in counts(world_db).values()) == 3
 
 
@@ -62,10 +62,10 @@ def test_date_of_no_year_that_can_be_written_counts_as_none(world_db, source):
     writer.commit(MARKET)
     world_db.contracts.update_one({}, {"$set": {"publishedDate": DatetimeMS(300_000_000_000_000)}})
     stats = ContractCounts(world_db, source)
-    stats.recount(SystemClock())
+    stats.recount()
     assert counts(world_db)["undated"]["contracts"] == 1
     writer.commit(release("1", date=PUBLISHED, title="Salt"))
-    assert stats.recount(SystemClock()) == 0
+    assert stats.recount() == 0
 
 
 def test_next_version_puts_right_what_was_of_another_type(writer, world_db):

@@ -75,9 +75,9 @@ def test_counts_move_with_contracts_that_change(writer, world_db):
     fill(writer)
     spoil(world_db, "1", stage="AWARD", sector="Construction")
     stats = ContractCounts(world_db, FIND_A_TENDER)
-    assert stats.recount(writer.clock) == 1
+    assert stats.recount() == 1
     run(world_db, writer.clock)
-    assert stats.recount(writer.clock) == 0
+    assert stats.recount() == 0
 
 
 def test_dry_run_reports_the_same_and_writes_nothing(writer, world_db, caplog):

@@ -82,7 +82,7 @@ def test_page_reads_and_writes_in_its_transaction(writer, world_db, sent):
 
 def test_end_of_a_run_is_one_transaction(writer, sent):
     writer.jobs.end_run(Outcome.DONE, counts={"requests": 1})
-    assert sent.inside["update syncJobs"] == sent.inside["findAndModify syncRuns"] == 1
+    assert sent.inside["findAndModify syncJobs"] == sent.inside["findAndModify syncRuns"] == 1
     assert not sent.beside
 
 
@@ -97,7 +97,7 @@ def test_batch_of_a_remap_reads_and_writes_in_its_transaction(writer, listened, 
 
 
 def test_each_correction_of_a_recount_is_a_transaction(writer, listened, world_db, sent):
-    """Only the look for what is wrong, and the note that all is counted, are none."""
+    """Only the look for what is wrong, and for documents of no month, are none."""
     writer.commit(notice("1", "GB-PPON-1"))
     world_db.buyers.update_many({}, {"$set": {"contractCount": 9}})
     world_db.syncStats.update_many({}, {"$set": {"contracts": 9}})
@@ -105,5 +105,5 @@ def test_each_correction_of_a_recount_is_a_transaction(writer, listened, world_d
     assert Buyers(listened, writer.clock).recount_buyers() == 1
     assert sent.beside == Counter(["aggregate contracts", "find buyers"])
     sent.beside.clear()
-    assert ContractCounts(listened, FIND_A_TENDER).recount(writer.clock) == 1
-    assert sent.beside == Counter(["aggregate contracts", "find syncStats", "update syncStats"])
+    assert ContractCounts(listened, FIND_A_TENDER).recount() == 1
+    assert sent.beside == Counter(["aggregate contracts", "delete syncStats", "find syncStats"])

@@ -178,7 +178,7 @@ class World:
         assert lost, "nothing was published then"
         self.db.contracts.delete_many(dated)
         Buyers(self.db, self.clock).recount_buyers()
-        ContractCounts(self.db, self.source).recount(self.clock)
+        ContractCounts(self.db, self.source).recount()
         return lost
 
     def count_of(self, buyer: tuple[str, str]) -> int | None:

@@ -26,8 +26,8 @@ from tender_sync.api.client import PageClient
 from tender_sync.errors import SkipRun
 from tender_sync.pipeline import engine
 from tender_sync.storage import lease
+from tender_sync.storage.contracts import Contracts
 from tender_sync.storage.lease import Lease
-from tender_sync.storage.page_commit import Store
 from tender_sync.storage.sync_jobs import SyncJobs
 from tests.conftest import ROOT
 from tests.integration.world import World
@@ -47,7 +47,7 @@ STEPS: dict[str, tuple[Any, str, str]] = {
     "before the request": (PageClient, "_get", "before"),
     "after the request": (PageClient, "_get", "after"),
     "in mapping": (engine, "map_ocds_to_contract", "before"),
-    "the transaction's first write": (Store, "upsert_contracts", "after"),
+    "the transaction's first write": (Contracts, "upsert_contracts", "after"),
     "the transaction's last write": (SyncJobs, "update_sync_progress", "after"),
     "before the commit": (ClientSession, "commit_transaction", "before"),
     "after the commit": (ClientSession, "commit_transaction", "after"),

@@ -168,7 +168,7 @@ class RecountBuyersOperator(SourceOperator):
         source, clock = SOURCES[self.source], SystemClock()
         with translate_errors(), database(self.mongo_conn_id) as db:
             corrected = Buyers(db, clock).recount_buyers()
-            ContractCounts(db, source).recount(clock)
+            ContractCounts(db, source).recount()
         self.log.info("buyers recounted: %d had a wrong contractCount", corrected)
         return corrected
 

@@ -53,7 +53,7 @@ class AuditRecorder:
 
     def commit_page(self, page: MappedPage) -> Counter[str]:
         """Compare the page and pass it on; what is found twice, because its window is read again, counts once."""
-        changes = self._store.preview(page.contracts)
+        changes = self._store.contracts.preview(page.contracts)
         missing = [notice_id for notice_id in changes.created if notice_id not in self._found]
         stale = [notice_id for notice_id in changes.updated if notice_id not in self._found]
         self._found.update(missing, stale)

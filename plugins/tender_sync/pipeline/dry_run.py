@@ -11,6 +11,8 @@ from tender_sync.pipeline.replay import log_range_read, range_facts, range_to_re
 from tender_sync.pipeline.run_request import Mode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tender_sync.pipeline.run import Run
     from tender_sync.pipeline.run_request import RunRequest
     from tender_sync.storage.page_commit import MappedPage, Store
@@ -33,9 +35,9 @@ class DryRunRecorder:
 
     def commit_page(self, page: MappedPage) -> Counter[str]:
         """Compare the page with what is stored."""
-        changes = self._store.preview(page.contracts)
+        changes = self._store.contracts.preview(page.contracts)
         created = self._new("created", changes.created)
-        updated = self._new("updated", changes.updated + changes.remapped)
+        updated = self._new("updated", [*changes.updated, *changes.remapped])
         self._name("rejected", [rejection.reason for rejection in page.rejections])
         return page.counts + Counter(
             fetched=len(page.contracts) + len(page.rejections),
@@ -46,7 +48,7 @@ class DryRunRecorder:
             doubled=changes.doubled,
         )
 
-    def _new(self, kind: str, ids: list[str]) -> int:
+    def _new(self, kind: str, ids: Iterable[str]) -> int:
         met_first = [notice_id for notice_id in ids if notice_id not in self._written]
         self._written.update(met_first)
         self._name(kind, met_first)

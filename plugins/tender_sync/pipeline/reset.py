@@ -36,7 +36,7 @@ def reset(run: Run, request: RunRequest) -> dict[str, Any]:
     with run.holding_lease(Mode.RESET):
         job = read_document(run.db, source)
         plan = {name: job.get(name) for name in _FORGOTTEN} | {"suspectWindows": len(job.get("suspectWindows", ()))}
-        plan["contracts"] = run.store.count()
+        plan["contracts"] = run.store.contracts.count()
         code = _code(job, start)
         if request.confirmation is None:
             _log_plan(source, plan, start, code)

@@ -14,7 +14,6 @@ from tender_sync.pipeline.settings import read_settings
 from tender_sync.run_budget import RunBudget
 from tender_sync.run_meter import RunMeter
 from tender_sync.run_outcome import Outcome
-from tender_sync.storage.contract_counts import ContractCounts
 from tender_sync.storage.page_commit import Store
 from tender_sync.storage.request_slots import RequestSlots
 from tender_sync.storage.schema import ensure_schema
@@ -204,8 +203,6 @@ def open_run(
     hook = http_hook(source.http_conn_id, source.base_url)
     with database(mongo_conn_id) as db:
         ensure_schema(db)
-        if options.writes:
-            ContractCounts(db, source).ensure_counted(clock)
         yield assemble_run(source, db, hook, settings, clock, options, mongo_at=describe_connection(mongo_conn_id))
 
 

@@ -13,7 +13,7 @@ from pymongo.read_concern import ReadConcern
 
 from tender_sync.identity.buyer_keys import map_buyer, name_key, org_id
 from tender_sync.mapping.parties import UNKNOWN_BUYER, register_of
-from tender_sync.storage.documents import believed
+from tender_sync.storage.documents import read_contract, without_foreign_types
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tender_sync.clock import Clock
     from tender_sync.mapping.contract import MappedContract
 
+# The fields of a stored contract that its buyer depends on.
+BUYER_FIELDS = ("buyerKey", "buyerName", "buyerOrg", "buyerId")
 # MongoDB takes up to 1,000 stages in a pipeline.
 _SEARCHES_AT_ONCE = 500
 
@@ -64,14 +66,14 @@ class Buyers:
         self._clock = clock
 
     def assign_buyers(
-        self, writes: Iterable[MappedContract], stored: Mapping[str, Mapping[str, Any]], session: ClientSession
+        self, writes: Mapping[str, MappedContract], stored: Mapping[str, Mapping[str, Any]], session: ClientSession
     ) -> tuple[dict[str, ObjectId | None], int]:
         """Find the buyers of contracts about to be written: by notice id; and how many buyers had to be created.
 
         `stored` are the same contracts as they are, by notice id. Others of their names that now belong elsewhere are
         moved, and all counts with them. Nobody else may be writing contracts meanwhile.
         """
-        held = self._holdings(list(writes), stored, session)
+        held = self._holdings(writes, stored, session)
         keys = {each.org_id for each in held if each.org_id}
         known = {buyer["orgId"]: buyer["_id"] for buyer in self._find(keys, session)}
         for key in sorted(keys - known.keys()):
@@ -91,11 +93,11 @@ class Buyers:
         return list(self._buyers.find({"orgId": {"$in": list(keys)}}, {"orgId": 1}, session=session))
 
     def _holdings(
-        self, writes: list[MappedContract], stored: Mapping[str, Mapping[str, Any]], session: ClientSession
+        self, writes: Mapping[str, MappedContract], stored: Mapping[str, Mapping[str, Any]], session: ClientSession
     ) -> list[Assignment]:
         """Return the contracts to be written and, of names that gain or lose a registered id by them, all others."""
-        replaced = [stored[each["noticeId"]] for each in writes if each["noticeId"] in stored]
-        named, was_named = {_named(each) for each in writes}, {_named(each) for each in replaced}
+        replaced = [stored[notice_id] for notice_id in writes if notice_id in stored]
+        named, was_named = {_named(each) for each in writes.values()}, {_named(each) for each in replaced}
         before = self._registered({name for name, _ in named | was_named if name})
         after = {name: set(ids) for name, ids in before.items()}
         for name, published in named:
@@ -106,15 +108,15 @@ class Buyers:
                 after[name].discard(published)
         changed = [name for name in after if after[name] != before[name]]
         held = []
-        for contract in writes:
-            name, was = _name(contract), stored.get(contract["noticeId"], {})
-            same_name = bool(was) and _name(was) == name
+        for notice_id, contract in writes.items():
+            name, was = name_key(contract["buyerName"]), stored.get(notice_id)
+            same_name = was is not None and name_key(was["buyerName"]) == name
             key = org_id(contract, after.get(name or "", ()))
-            held.append(Assignment(contract, name, was.get("buyerId"), key, same_name, name in changed))
+            held.append(Assignment(contract, name, was["buyerId"] if was else None, key, same_name, name in changed))
         for other in self._others(changed, replaced, session):
             name = other["buyerKey"]
             key = org_id(other, after[name])
-            held.append(Assignment(other, name, other.get("buyerId"), key, same_name=True, whole_name=True))
+            held.append(Assignment(other, name, other["buyerId"], key, same_name=True, whole_name=True))
         return held
 
     def _registered(self, names: Iterable[str]) -> dict[str, set[str | None]]:
@@ -151,10 +153,9 @@ class Buyers:
         if not names:
             return []
         query = {"buyerKey": {"$in": names}, "_id": {"$nin": [each["_id"] for each in replaced]}}
-        fields = ("buyerKey", "buyerName", "buyerOrg", "buyerId")
-        found = map(believed, self._contracts.find(query, fields, session=session))
-        # One that has lost its name stays where it is: whose it is cannot be told.
-        return [{"buyerOrg": None, **each} for each in found if each.get("buyerName")]
+        found = map(read_contract, self._contracts.find(query, BUYER_FIELDS, session=session))
+        # One that has lost its name stays where it is: nothing says which buyer it belongs to.
+        return [each for each in found if each["buyerName"] != UNKNOWN_BUYER]
 
     def _adoptable(self, key: str, held: list[Assignment], keys: set[str], session: ClientSession) -> ObjectId | None:
         """Return the buyer that `key` is the new key of, so that what users added to it stays with its organisation.
@@ -165,7 +166,7 @@ class Buyers:
         staying = {each.buyer_id for each in held if each.org_id == key and each.same_name and each.buyer_id}
         leaving = {each.buyer_id for each in held if each.org_id != key}
         for buyer_id in sorted(staying - leaving, key=str):
-            buyer = believed(self._buyers.find_one({"_id": buyer_id}, {"orgId": 1}, session=session) or {})
+            buyer = without_foreign_types(self._buyers.find_one({"_id": buyer_id}, {"orgId": 1}, session=session) or {})
             stranger: dict[str, Any] = {"$nin": names}
             if not register_of(buyer.get("orgId")):
                 # Contracts stored before there was a buyerKey follow, and are moved on when they are mapped anew.
@@ -186,8 +187,8 @@ class Buyers:
             if each.org_id and each.org_id not in fresh:
                 contract: Any = each.contract
                 if not each.is_written:
-                    stored = believed(self._contracts.find_one({"_id": contract["_id"]}, session=session) or {})
-                    contract = {"sector": None, "buyerRegion": None, **stored, "rawData": stored.get("rawData") or {}}
+                    stored = self._contracts.find_one({"_id": contract["_id"]}, session=session)
+                    contract = read_contract(stored or {})
                 fresh[each.org_id] = map_buyer(contract, each.org_id)
         if not fresh:
             return 0
@@ -254,10 +255,5 @@ class Buyers:
         )
 
 
-def _name(contract: Mapping[str, Any]) -> str | None:
-    # Contracts of the first version may lack any field.
-    return name_key(contract.get("buyerName") or UNKNOWN_BUYER)
-
-
 def _named(contract: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    return _name(contract), contract.get("buyerOrg")
+    return name_key(contract["buyerName"]), contract["buyerOrg"]

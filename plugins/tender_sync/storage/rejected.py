@@ -1,4 +1,4 @@
-"""Rejected releases as they are kept in `rejectedReleases`, and read back to be tried again."""
+"""Keeps rejected releases in `rejectedReleases`, and reads them back to be tried again."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pymongo import UpdateOne
+
 from tender_sync.api.decoding import BrokenPackage, NotAPackage, decode_package
 from tender_sync.errors import RejectedRelease
 from tender_sync.mapping.bson_limits import MAX_BYTES, storable
@@ -15,11 +17,14 @@ from tender_sync.mapping.contract import LONGEST_ID
 from tender_sync.mapping.json_access import identifier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from pymongo.client_session import ClientSession
     from pymongo.database import Database
 
+    from tender_sync.clock import Clock
     from tender_sync.sources.base import Source
+    from tender_sync.windows import TimeRange
 
 _LEVELS_KEPT = 200
 # Documents read at once, which may be large.
@@ -34,14 +39,53 @@ class Rejection:
     reason: str
 
 
+class RejectedReleases:
+    """The rejected releases of `source` in `db`."""
+
+    def __init__(self, db: Database[dict[str, Any]], source: Source, clock: Clock) -> None:
+        self._rejected = db["rejectedReleases"]
+        self._source = source
+        self._clock = clock
+
+    def keep(self, rejections: Iterable[Rejection], window: TimeRange, run_id: str, session: ClientSession) -> None:
+        """Keep the rejections of a page of `window`; one that is kept already stays as it was first met."""
+        found_in = {
+            "source": self._source.name,
+            "window": {"from": window.start, "to": window.end},
+            "runId": run_id,
+            "createdAt": self._clock.now(),
+        }
+        documents = [found_in | kept(rejection) for rejection in rejections]
+        upserts = [
+            UpdateOne(
+                {"source": self._source.name, "contentHash": document["contentHash"]},
+                {"$setOnInsert": document},
+                upsert=True,
+            )
+            for document in documents
+        ]
+        if upserts:
+            self._rejected.bulk_write(upserts, ordered=False, session=session)
+
+    def remove(self, keys: Sequence[Any], session: ClientSession) -> None:
+        """Remove documents by their `_id`s."""
+        if keys:
+            self._rejected.delete_many({"_id": {"$in": keys}}, session=session)
+
+    def remove_notices(self, notice_ids: Iterable[str], session: ClientSession) -> None:
+        """Remove the rejected releases of notices that are contracts now."""
+        query = {"source": self._source.name, "noticeId": {"$in": list(notice_ids)}}
+        self._rejected.delete_many(query, session=session)
+
+
 def kept(rejection: Rejection) -> dict[str, Any]:
-    """Return what is kept of a rejection, for good: under `raw`, or compressed where BSON cannot hold it."""
+    """Return the fields that are kept of a rejection: its content under `raw`, or compressed if BSON cannot hold it."""
     raw, body = rejection.raw, _bytes(rejection.raw)
     try:
         content = {"raw": storable(raw)} if not isinstance(raw, bytes) else _compressed(body)
     except RejectedRelease:
         content = _compressed(body)
-    # By what is kept: so it is read back when it is tried again, and must not be doubled when that is in vain.
+    # The hash is of what is kept. That is read back when it is tried again, and if it fails it must not be kept twice.
     body = _bytes(content["raw"]) if "raw" in content else body
     return {
         "noticeId": _notice_id(raw),
@@ -52,7 +96,7 @@ def kept(rejection: Rejection) -> dict[str, Any]:
 
 
 def releases_of(document: dict[str, Any]) -> list[Any]:
-    """Return the release of a document, or those of a page; none when it still cannot be decoded."""
+    """Return the release that a document holds, or those of a whole page; none if it still cannot be decoded."""
     if "raw" in document:
         return [document["raw"]]
     body = zlib.decompress(document["rawZlib"])
@@ -88,7 +132,7 @@ def _one_release(body: bytes) -> list[Any]:
 
 
 def _notice_id(raw: object) -> str | None:
-    """Return the id a contract of this release would have, if it has one."""
+    """Return the id that a contract of this release would have; None if it has none."""
     try:
         notice_id = identifier(storable(raw["id"]))  # type: ignore[index]  # said by the except
     except (KeyError, TypeError, RejectedRelease):
@@ -97,7 +141,7 @@ def _notice_id(raw: object) -> str | None:
 
 
 def _compressed(body: bytes) -> dict[str, Any]:
-    """Keep a body compressed, whole where a document can hold it; else its beginning, and what its length was."""
+    """Compress a body: all of it if a document can hold that, else its beginning and its length."""
     packed = zlib.compress(body)
     if len(packed) <= MAX_BYTES:
         return {"rawZlib": packed}

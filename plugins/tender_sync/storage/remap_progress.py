@@ -15,8 +15,8 @@ from pymongo.errors import DocumentTooLarge, OperationFailure
 
 from tender_sync.errors import RejectedRelease, SkipRun, TenderSyncError
 from tender_sync.mapping.contract import MAPPER_VERSION
-from tender_sync.storage.page_commit import Store, too_large
-from tender_sync.storage.sync_jobs import SyncJobs
+from tender_sync.storage.contracts import Contracts
+from tender_sync.storage.page_commit import too_large
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tender_sync.clock import Clock
     from tender_sync.mapping.contract import MappedContract
     from tender_sync.sources.base import Source
-    from tender_sync.storage.page_commit import Change
+    from tender_sync.storage.contracts import Change
 
 
 class BatchTooLarge(TenderSyncError):
@@ -63,7 +63,7 @@ class RemapProgress:
         self._client = db.client
         self._contracts = db["contracts"]
         self._remaps = db["syncRemaps"]
-        self._rewriter = Store(db, source, SyncJobs(db, source, clock, owner="remap"), clock)
+        self._rewriter = Contracts(db, source, clock)
         self._source = source
         self._clock = clock
         self._dry_run = dry_run

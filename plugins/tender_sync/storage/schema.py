@@ -1,13 +1,14 @@
-"""The collections and the indexes this package relies on."""
+"""Creates the collections and the indexes that this package relies on."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo import DESCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from tender_sync.errors import FixSetup
+from tender_sync.storage.migrations import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,44 +17,44 @@ if TYPE_CHECKING:
     from pymongo.database import Database
 
 _NAMESPACE_EXISTS = 48
-UNIQUE = True
-# collection → (keys, unique); the first key lists of each are what makes replays safe.
-INDEXES: Mapping[str, tuple[tuple[tuple[tuple[str, int], ...], bool], ...]] = {
+# The first index of each collection makes replays safe.
+INDEXES: Mapping[str, tuple[IndexModel, ...]] = {
     "contracts": (
-        ((("source", ASCENDING), ("noticeId", ASCENDING)), UNIQUE),
-        ((("buyerId", ASCENDING),), not UNIQUE),  # counts a buyer's contracts
-        ((("buyerKey", ASCENDING), ("buyerOrg", ASCENDING)), not UNIQUE),  # the ids published under a name
-        ((("ocid", ASCENDING),), not UNIQUE),  # the notices of one procurement: its family
-        # The list of live tenders, soonest deadline first; filters need no sort in memory.
-        ((("isLatest", ASCENDING), ("status", ASCENDING), ("deadlineDate", ASCENDING)), not UNIQUE),
-        ((("publishedDate", DESCENDING),), not UNIQUE),
+        IndexModel(["source", "noticeId"], unique=True),
+        IndexModel("buyerId"),  # counts a buyer's contracts
+        IndexModel(["buyerKey", "buyerOrg"]),  # the ids published under a name
+        IndexModel("ocid"),  # the notices of one procurement: its family
+        IndexModel(["isLatest", "status", "deadlineDate"]),  # lists live tenders, soonest deadline first, unsorted
+        IndexModel([("publishedDate", DESCENDING)]),
     ),
     "buyers": (
-        ((("orgId", ASCENDING),), UNIQUE),
-        ((("contractCount", DESCENDING),), not UNIQUE),  # the page in the UI shows the busiest
+        IndexModel("orgId", unique=True),
+        IndexModel([("contractCount", DESCENDING)]),  # the page in the UI shows the busiest
     ),
-    "syncJobs": (((("source", ASCENDING),), UNIQUE),),
+    "syncJobs": (IndexModel("source", unique=True),),
     "syncRuns": (
-        ((("source", ASCENDING), ("startedAt", DESCENDING)), not UNIQUE),
-        ((("source", ASCENDING), ("endedAt", ASCENDING)), not UNIQUE),  # each run looks for one that was killed
+        IndexModel(["source", ("startedAt", DESCENDING)]),
+        IndexModel(["source", "endedAt"]),  # each run looks for one that was killed
     ),
     "rejectedReleases": (
-        ((("source", ASCENDING), ("contentHash", ASCENDING)), UNIQUE),
-        ((("source", ASCENDING), ("noticeId", ASCENDING)), not UNIQUE),
-        ((("source", ASCENDING), ("createdAt", DESCENDING)), not UNIQUE),  # the page in the UI shows the latest
+        IndexModel(["source", "contentHash"], unique=True),
+        IndexModel(["source", "noticeId"]),
+        IndexModel(["source", ("createdAt", DESCENDING)]),  # the page in the UI shows the latest
     ),
-    "syncStats": (((("source", ASCENDING), ("month", ASCENDING)), UNIQUE),),
-    "syncAudits": (((("source", ASCENDING), ("startedAt", DESCENDING)), not UNIQUE),),
+    "syncStats": (IndexModel(["source", "month"], unique=True),),
+    "syncAudits": (IndexModel(["source", ("startedAt", DESCENDING)]),),
     "syncPace": (),
     "syncTurns": (),
     "syncRemaps": (),
+    "syncSchema": (),
 }
 
 
 def ensure_schema(db: Database[dict[str, Any]]) -> None:
-    """Create what is missing of the collections and indexes; the same index under another name counts as there.
+    """Create the collections and indexes that are missing, then bring older documents up to date.
 
-    Collections must exist before a transaction writes to them from two sides at once.
+    The same index under another name counts as there. Collections must exist before a transaction writes to them from
+    two sides at once.
 
     :raises FixSetup: existing data or an existing index contradicts a unique index
     """
@@ -62,14 +63,16 @@ def ensure_schema(db: Database[dict[str, Any]]) -> None:
         if name not in existing:
             _create_collection(db, name)
         there = {tuple(spec["key"].items()): bool(spec.get("unique")) for spec in db[name].list_indexes()}
-        for keys, unique in indexes:
+        for index in indexes:
+            keys = tuple(index.document["key"].items())
             if keys not in there:
-                _create_index(db[name], keys, unique=unique)
-            elif unique and not there[keys]:
+                _create_index(db[name], index)
+            elif index.document.get("unique") and not there[keys]:
                 raise FixSetup(
-                    f"collection {name!r} has an index on {_said(keys)} that is not unique; expected a unique one, "
+                    f"collection {name!r} has an index on {_fields(index)} that is not unique; expected a unique one, "
                     "without which notices could be doubled. Drop that index; the next run creates it anew"
                 )
+    migrate(db)
 
 
 def _create_collection(db: Database[dict[str, Any]], name: str) -> None:
@@ -87,15 +90,15 @@ def _create_collection(db: Database[dict[str, Any]], name: str) -> None:
             return
 
 
-def _create_index(collection: Collection[dict[str, Any]], keys: tuple[tuple[str, int], ...], *, unique: bool) -> None:
+def _create_index(collection: Collection[dict[str, Any]], index: IndexModel) -> None:
     try:
-        collection.create_indexes([IndexModel(list(keys), unique=unique)])
+        collection.create_indexes([index])
     except DuplicateKeyError as error:
         raise FixSetup(
-            f"collection {collection.name!r} holds documents with the same {_said(keys)}, so its unique index cannot "
-            f"be made: {(error.details or {}).get('keyValue', error)}. Remove the doubles, then run again"
+            f"collection {collection.name!r} holds documents with the same {_fields(index)}, so its unique index "
+            f"cannot be made: {(error.details or {}).get('keyValue', error)}. Remove the doubles, then run again"
         ) from None
 
 
-def _said(keys: tuple[tuple[str, int], ...]) -> str:
-    return "+".join(name for name, _ in keys)
+def _fields(index: IndexModel) -> str:
+    return "+".join(index.document["key"])

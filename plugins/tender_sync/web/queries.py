@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from pymongo import DESCENDING
 
-from tender_sync.storage.contract_counts import MARK
-
 if TYPE_CHECKING:
     from bson import ObjectId
     from pymongo.database import Database
@@ -47,7 +45,7 @@ def source_documents(db: Database[dict[str, Any]], source: Source) -> SourceDocu
         source,
         job=db["syncJobs"].find_one(mine, errors),
         runs=list(db["syncRuns"].find(mine).sort("startedAt", DESCENDING).limit(RUNS_SHOWN)),
-        months=list(db["syncStats"].find(mine | {"month": {"$ne": MARK}}).sort("month", DESCENDING)),
+        months=list(db["syncStats"].find(mine).sort("month", DESCENDING)),
         rejected=list(rejected.find(mine, without_raw).sort("createdAt", DESCENDING).limit(REJECTED_SHOWN)),
         rejected_count=rejected.count_documents(mine, limit=REJECTED_COUNTED),
         audit=db["syncAudits"].find_one(mine, sort=[("startedAt", DESCENDING)]),

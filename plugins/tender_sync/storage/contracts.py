@@ -1,0 +1,199 @@
+"""Reads and writes the contracts of one source, with what follows for buyers, lineage and counts."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bson.regex import Regex
+from pymongo import UpdateOne
+
+from tender_sync.identity.buyer_keys import name_key
+from tender_sync.identity.lineage import Standing, keys_of, lineage
+from tender_sync.identity.notice_facts import LINEAGE_FIELDS
+from tender_sync.identity.shared_notice_ids import sibling_id
+from tender_sync.storage.buyers import BUYER_FIELDS, Buyers
+from tender_sync.storage.contract_counts import COUNTED_FIELDS, ContractCounts
+from tender_sync.storage.documents import read_contract
+from tender_sync.storage.page_changes import classify
+from tender_sync.storage.rejected import RejectedReleases
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from pymongo.client_session import ClientSession
+    from pymongo.database import Database
+
+    from tender_sync.clock import Clock
+    from tender_sync.mapping.contract import MappedContract
+    from tender_sync.sources.base import Source
+    from tender_sync.storage.page_changes import PageChanges
+
+# What `classify` compares, and what leaves buyers and counts when a contract is replaced.
+_COMPARED_FIELDS = {"noticeId", "ocid", "title", "releaseHash", "mapperVersion", *COUNTED_FIELDS, *BUYER_FIELDS}
+
+
+class Change(NamedTuple):
+    """A field of a stored contract, as it was (None where it was not there) and as it is now."""
+
+    before: Any
+    after: Any
+
+
+class _Derived(NamedTuple):
+    """What follows from all contracts for those to be written.
+
+    `fields`: the fields that are not the mapper's, by notice id. `relatives`: the updates of other contracts that these
+    supersede, or no longer do.
+    """
+
+    fields: dict[str, dict[str, Any]]
+    relatives: list[UpdateOne]
+    buyers_created: int
+
+
+class Contracts:
+    """The contracts of `source` in `db`, and what of other collections must change with them."""
+
+    def __init__(self, db: Database[dict[str, Any]], source: Source, clock: Clock) -> None:
+        self._contracts = db["contracts"]
+        self._locks = db["syncTurns"]
+        self._buyers = Buyers(db, clock)
+        self._counts = ContractCounts(db, source)
+        self._rejected = RejectedReleases(db, source, clock)
+        self._source = source
+        self._clock = clock
+
+    def count(self) -> int:
+        """Count the contracts of the source."""
+        return self._contracts.count_documents({"source": self._source.name})
+
+    def preview(self, page: Sequence[MappedContract]) -> PageChanges:
+        """Return what `upsert_contracts` would change; nothing is written."""
+        return classify(page, self._stored(page), self._clock.now())
+
+    def upsert_contracts(self, page: Sequence[MappedContract], session: ClientSession) -> Counter[str]:
+        """Write contracts that are new or newer than what is stored; return how many were created, updated ….
+
+        Fields that are not the mapper's are never touched. A release seen again unchanged is not written at all. Who
+        supersedes whom is kept right in all families touched, and `updatedAt` moves where that changes.
+        """
+        stored = self._stored(page, session)
+        changes = classify(page, stored, self._clock.now())
+        counts, writes = changes.counts, changes.writes
+        if not writes:
+            return counts
+        derived = self._derive(writes, stored, session)
+        now = self._clock.now()
+        upserts = [
+            UpdateOne(
+                {"source": self._source.name, "noticeId": notice_id},
+                {
+                    "$set": {**contract, **derived.fields[notice_id], "updatedAt": now},
+                    "$setOnInsert": {"createdAt": now},
+                },
+                upsert=True,
+            )
+            for notice_id, contract in writes.items()
+        ]
+        self._contracts.bulk_write([*upserts, *derived.relatives], ordered=False, session=session)
+        self._counts.move(((stored.get(notice_id), contract) for notice_id, contract in writes.items()), session)
+        # These notices can be mapped now. One that is unchanged says nothing about its rejected versions.
+        self._rejected.remove_notices(writes, session)
+        counts["buyersCreated"] = derived.buyers_created
+        return counts
+
+    def rewrite(self, contracts: Iterable[MappedContract], session: ClientSession) -> dict[str, dict[str, Change]]:
+        """Bring stored contracts to what the mapper, and the rules of buyers and lineage, make of them today.
+
+        `contracts` are made from what is stored, in this transaction. Returns what changed, by notice id and field.
+        Nothing else is written; a contract that differs in nothing but its `mapperVersion` has not changed.
+        """
+        mapped = {contract["noticeId"]: contract for contract in contracts}
+        found = self._contracts.find({"source": self._source.name, "noticeId": {"$in": list(mapped)}}, session=session)
+        documents = {document["noticeId"]: document for document in found}
+        stored = {notice_id: read_contract(document) for notice_id, document in documents.items()}
+        derived = self._derive(mapped, stored, session)
+        updates, now = derived.relatives, self._clock.now()
+        changes: dict[str, dict[str, Change]] = {}
+        for notice_id, before in documents.items():
+            after = {**mapped[notice_id], **derived.fields[notice_id]}
+            changed = {name: value for name, value in after.items() if before.get(name, ...) != value}
+            named = {
+                name: Change(before.get(name), value) for name, value in changed.items() if name != "mapperVersion"
+            }
+            if named:
+                changes[notice_id] = named
+                changed["updatedAt"] = now
+            if changed:
+                updates.append(UpdateOne({"_id": before["_id"]}, {"$set": changed}))
+        if updates:
+            self._contracts.bulk_write(updates, ordered=False, session=session)
+        self._counts.move(((stored[notice_id], mapped[notice_id]) for notice_id in changes), session)
+        return changes
+
+    def _stored(
+        self, page: Sequence[MappedContract], session: ClientSession | None = None
+    ) -> dict[str, dict[str, Any]]:
+        """Read the contracts stored under the ids of a page's notices, and under their `sibling_id`s."""
+        ids = {notice_id for contract in page for notice_id in (contract["noticeId"], sibling_id(contract))}
+        query = {"source": self._source.name, "noticeId": {"$in": list(ids)}}
+        found = self._contracts.find(query, _COMPARED_FIELDS, session=session)
+        return {document["noticeId"]: read_contract(document) for document in found}
+
+    def _derive(
+        self, writes: Mapping[str, MappedContract], stored: Mapping[str, Mapping[str, Any]], session: ClientSession
+    ) -> _Derived:
+        """Find the buyers of contracts about to be written, and who supersedes them; `stored`: the same as they are."""
+        self._lock_contracts(session)
+        buyer_ids, buyers_created = self._buyers.assign_buyers(writes, stored, session)
+        family = self._family(writes, stored, session)
+        standings = lineage(family.values())
+        fields = {}
+        for notice_id, contract in writes.items():
+            buyer = {"buyerId": buyer_ids[notice_id], "buyerKey": name_key(contract["buyerName"])}
+            fields[notice_id] = {**buyer, **standings.pop(notice_id)}
+        now = self._clock.now()
+        relatives = [
+            UpdateOne({"source": self._source.name, "noticeId": notice_id}, {"$set": {**standing, "updatedAt": now}})
+            for notice_id, standing in standings.items()
+            if any(family[notice_id].get(name, ...) != value for name, value in standing.items())
+        ]
+        return _Derived(fields, relatives, buyers_created)
+
+    def _lock_contracts(self, session: ClientSession) -> None:
+        """Let no two transactions write contracts at once: the later one is aborted here, and tried again.
+
+        The buyer of a contract, and what it supersedes, follow from other contracts. Those must not change between
+        the look and the write. Without the lock, two sources could each bring the first notice of an organisation and
+        make two buyers of it.
+        """
+        self._locks.update_one({"_id": "contracts"}, {"$inc": {"turn": 1}}, upsert=True, session=session)
+
+    def _family(
+        self, writes: Mapping[str, MappedContract], stored: Mapping[str, Mapping[str, Any]], session: ClientSession
+    ) -> dict[str, Mapping[str, Any]]:
+        """Return all contracts, by notice id, that share an ocid or guid with those written or with one another.
+
+        Those to be written are in it as they will be. What shared an ocid with their stored version is in it, too.
+        """
+        family: dict[str, Mapping[str, Any]] = dict(writes)
+        asked: set[tuple[str, str]] = set()
+        before = [stored[notice_id] for notice_id in writes if notice_id in stored]
+        keys = {key for contract in (*writes.values(), *before) for key in keys_of(self._source.name, contract)}
+        while keys:
+            ocids = [key for name, key in keys if name == "ocid"]
+            # Not re.compile: it sends the flag u, with which MongoDB reads the whole index, however many contracts.
+            prefixes = [Regex(f"^{re.escape(key)}") for name, key in keys if name == "guid"]
+            relatives = self._contracts.find(
+                {"source": self._source.name, "$or": [{"ocid": {"$in": ocids}}, {"noticeId": {"$in": prefixes}}]},
+                (*LINEAGE_FIELDS, *Standing.__annotations__),
+                session=session,
+            )
+            for relative in map(read_contract, relatives):
+                if relative["noticeId"]:
+                    family.setdefault(relative["noticeId"], relative)
+            asked |= keys
+            keys = {key for each in family.values() for key in keys_of(self._source.name, each)} - asked
+        return family

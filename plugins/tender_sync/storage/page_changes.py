@@ -1,0 +1,89 @@
+"""Decides what writing a page changes; pure, so that the write and its preview cannot differ."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tender_sync.identity.shared_notice_ids import separate_procurements
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from tender_sync.mapping.contract import MappedContract
+
+    _ByNoticeId = dict[str, MappedContract]
+
+
+@dataclass(frozen=True)
+class PageChanges:
+    """The contracts of a page by what happens to them, each under the notice id it is stored under.
+
+    `remapped`: the stored release, read by a newer mapper. `unchanged`: the stored version or an older one. `doubled`:
+    how many releases are other versions of a notice of the same page.
+    """
+
+    created: _ByNoticeId = field(default_factory=dict)
+    updated: _ByNoticeId = field(default_factory=dict)
+    remapped: _ByNoticeId = field(default_factory=dict)
+    unchanged: _ByNoticeId = field(default_factory=dict)
+    doubled: int = 0
+
+    @property
+    def writes(self) -> _ByNoticeId:
+        """The contracts to be written."""
+        return self.created | self.updated | self.remapped
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many releases met each fate, under the names of a run's counters; a remapped one is updated."""
+        return Counter(
+            created=len(self.created),
+            updated=len(self.updated) + len(self.remapped),
+            unchanged=len(self.unchanged),
+            doubled=self.doubled,
+        )
+
+
+def classify(page: Sequence[MappedContract], stored: Mapping[str, Mapping[str, Any]], now: datetime) -> PageChanges:
+    """Decide what writing a page changes; of several versions of one notice the newest counts.
+
+    `stored`: the contracts there are (`documents.read_contract`), by notice id, under the ids and the `sibling_id`s of
+    the page's.
+    """
+    newest: _ByNoticeId = {}
+    for contract in separate_procurements(page, stored):
+        other = newest.get(contract["noticeId"])
+        # A page lists the newest first, so of two versions with the same date the first is the newer one.
+        if other is None or _version(contract) > _version(other):
+            newest[contract["noticeId"]] = contract
+    changes = PageChanges(doubled=len(page) - len(newest))
+    for notice_id, contract in newest.items():
+        before = stored.get(notice_id)
+        if before is None:
+            changes.created[notice_id] = contract
+        elif contract["releaseHash"] != before["releaseHash"]:
+            fate = changes.updated if _replaces(contract, before, now) else changes.unchanged
+            fate[notice_id] = contract
+        else:
+            same_mapper = contract["mapperVersion"] == before["mapperVersion"]
+            fate = changes.unchanged if same_mapper else changes.remapped
+            fate[notice_id] = contract
+    return changes
+
+
+def _replaces(contract: MappedContract, before: Mapping[str, Any], now: datetime) -> bool:
+    """Say whether `contract` takes the place of another version: it does unless it is older.
+
+    A stored date in the future is the publisher's error. It must not keep out the correction.
+    """
+    ours, theirs = contract["publishedDate"], before["publishedDate"]
+    if theirs is None or theirs > now:
+        return True
+    return ours is not None and ours >= theirs
+
+
+def _version(contract: MappedContract) -> float:
+    return contract["publishedDate"].timestamp() if contract["publishedDate"] else float("-inf")
