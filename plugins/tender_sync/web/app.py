@@ -18,7 +18,7 @@ from fastapi.responses import JSONResponse, Response
 
 from tender_sync.connections import KeptDatabase
 from tender_sync.errors import FailRun
-from tender_sync.sources import SOURCES
+from tender_sync.sources import MONGO_CONN_ID, SOURCES
 from tender_sync.web import queries
 from tender_sync.web.view import overview, rejected_release, without_credentials
 
@@ -42,7 +42,7 @@ _HEADERS = {
 
 def create_app(database: KeptDatabase | None = None) -> FastAPI:
     """Make the app; `database` is the one of the connection `tendhunt_mongo` where none is given."""
-    kept = database or KeptDatabase()
+    kept = database or KeptDatabase(MONGO_CONN_ID)
     files = {path.name: path.read_bytes() for path in _STATIC.iterdir()}
     # Without /docs and /openapi.json, which FastAPI would serve to anybody.
     app = FastAPI(
