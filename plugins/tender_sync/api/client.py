@@ -186,10 +186,10 @@ class PageClient:
 
     def _refusal(self, response: Response, body: bytes, request: str, *, with_cursor: bool) -> Exception:
         status = response.status_code
-        said = " ".join(body[:2000].decode("utf-8", errors="replace").split())[:300]
+        text = " ".join(body[:2000].decode("utf-8", errors="replace").split())[:300]
         rule = status_rule(self._source, status, with_cursor=with_cursor)
         redirect = f", leads to {response.headers['Location'][:300]!r}" if "Location" in response.headers else ""
-        reason = f"HTTP {status} {response.reason or ''} ({said!r}{redirect})"
+        reason = f"HTTP {status} {response.reason or ''} ({text!r}{redirect})"
         if rule.action is Action.READ_AGAIN:
             return ReadAgain(f"the cursor is refused: {reason}")
         if rule.action is Action.STOP:

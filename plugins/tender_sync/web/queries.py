@@ -1,4 +1,4 @@
-"""What the page reads from MongoDB: every query walks an index, and returns a bounded number of documents."""
+"""What the page reads from MongoDB. Every query uses an index and returns a bounded number of documents."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BUYERS_SHOWN = 12
 
 @dataclass(frozen=True)
 class SourceDocuments:
-    """The documents of one source, newest first where there are several; None where there is none yet."""
+    """The documents of one source: lists newest first, None for a document that does not exist yet."""
 
     source: Source
     job: dict[str, Any] | None
@@ -38,7 +38,7 @@ class SourceDocuments:
 
 
 def source_documents(db: Database[dict[str, Any]], source: Source) -> SourceDocuments:
-    """Read what the page shows of `source`."""
+    """Read what the page shows about `source`."""
     mine = {"source": source.name}
     errors = {"errorLog": {"$slice": -ERRORS_SHOWN}, "suspectWindows": {"$slice": -ERRORS_SHOWN}}
     rejected = db["rejectedReleases"]
