@@ -50,7 +50,7 @@ KEPT_DEFAULTS = CLIENT_DEFAULTS | {
     "connectTimeoutMS": 2_000,
 }
 _NOT_COMMITTED = "A page being written was not committed; the next run goes on from the one before"
-_ASKED_AGAIN = "Nothing was changed; this is asked again within seconds"
+_READ_AGAIN = "Nothing was changed; the page reads again within seconds"
 _UNAUTHORISED, _WRONG_CREDENTIALS, _ATLAS_REFUSAL = 13, 18, 8000
 
 
@@ -92,7 +92,7 @@ class KeptDatabase:
         :raises FailRun: the server cannot be reached, or does not answer in time
         """
         hook = _mongo_hook(self._conn_id)
-        with translate_mongo_errors(_where(hook), _ASKED_AGAIN), pymongo.timeout(self._seconds):
+        with translate_mongo_errors(_where(hook), _READ_AGAIN), pymongo.timeout(self._seconds):
             yield self._current(hook)
 
     def _current(self, hook: MongoHook) -> MongoDatabase:

@@ -1,4 +1,4 @@
-"""The page's app over a real MongoDB: what it reads, how fast it gives up, what it lets through of hostile text."""
+"""The page's app with a real MongoDB: what it reads, when it gives up, how it passes on hostile text."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SCRIPT = "<script>document.title='taken over'</script><img src=x onerror=alert(1
 
 @pytest.fixture(autouse=True)
 def _everybody_may_look(monkeypatch):
-    """Who may is tested in tests/dags/test_page_access.py."""
+    """tests/dags/test_page_access.py tests who may."""
     monkeypatch.setattr(web, "requires_access_dag", lambda _method: lambda: None)
 
 

@@ -1,4 +1,4 @@
-"""One page: what each answer leads to. The hook is a scripted one; real sockets are in tests/integration."""
+"""What each answer to a request for a page leads to. The hook is scripted; tests/integration uses real sockets."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def answer(status=200, body=b'{"releases": []}', **headers):
 
 
 class ScriptedHook:
-    """Gives the scripted answers one after another, the last one for ever; keeps what was asked."""
+    """Gives the scripted answers one after another, the last one again and again; keeps the requests."""
 
     base_url = "http://api.test"
 
