@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.api_fastapi.core_api.security import requires_access_dag
-from bson import ObjectId
 from fastapi import Depends, FastAPI, HTTPException
 from fastapi.responses import JSONResponse, Response
 
 from tender_sync.connections import KeptDatabase
 from tender_sync.errors import FailRun
 from tender_sync.sources import MONGO_CONN_ID, SOURCES
+from tender_sync.storage.rejected import find_rejected
 from tender_sync.web import queries
 from tender_sync.web.view import overview, rejected_release, without_credentials
 
@@ -83,7 +83,7 @@ def create_app(database: KeptDatabase | None = None) -> FastAPI:
     @app.get("/api/rejected/{key}")
     def api_rejected(key: str) -> dict[str, Any]:
         with kept.opened() as db:
-            document = queries.rejected(db, ObjectId(key)) if ObjectId.is_valid(key) else None
+            document = find_rejected(db, key)
         if document is None:
             raise HTTPException(404, "no such rejected release: it may have been mapped since")
         return rejected_release(document)
