@@ -20,8 +20,7 @@ from airflow.sdk import DAG, Param
 
 from tender_sync.orchestration.dags import DAG_DEFAULTS, TASK_DEFAULTS
 from tender_sync.orchestration.operators import RemapContractsOperator
-from tender_sync.orchestration.params import time_budget
-from tender_sync.sources import SOURCES
+from tender_sync.orchestration.params import source_choice, time_budget
 
 with DAG(
     dag_id="remap_contracts",
@@ -31,13 +30,7 @@ with DAG(
     tags=["tendhunt", "ocds"],
     default_args={**TASK_DEFAULTS, "retries": 0},  # whoever triggers it watches it
     params={
-        "source": Param(
-            "both",
-            type="string",
-            enum=["both", *SOURCES],
-            title="Source",
-            description="The source whose contracts are remapped.",
-        ),
+        "source": source_choice("both", "The source whose contracts are remapped."),
         "dry_run": Param(
             True,
             type="boolean",

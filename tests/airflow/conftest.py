@@ -64,4 +64,4 @@ def open_gate(airflow: Airflow) -> None:
 def wait_for_gate(airflow: Airflow) -> None:
     """Wait until a run waits at the gate."""
     soon = datetime.now(UTC) + timedelta(minutes=5)
-    until(lambda: (airflow.db.syncPace.find_one(_GATE) or {}).get("slot", soon) > soon, "a run at the gate")
+    until(lambda: airflow.db.syncPace.find_one(_GATE | {"starts": {"$gt": soon}}), "a run at the gate")

@@ -1,4 +1,4 @@
-"""What every DAG of this package must be; each failure says how to put it right."""
+"""The rules for every DAG of this package; each failure says how to correct it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from datetime import timedelta
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 
+from tender_sync.sources import SOURCES
 from tests.conftest import ROOT
 
 FILES = sorted((ROOT / "dags").glob("*.py"))
-# Each would cost every parse of every DAG file a part of a second, for what only a running task needs.
+# Only a running task needs these. Each would make every parse of every DAG file slower by a part of a second.
 HEAVY = (
     "pymongo",
     "bson",
@@ -40,11 +41,19 @@ def test_no_file_fails_to_import(dagbag):
 
 
 def test_dag_says_what_it_is(dag):
-    assert dag.doc_md, "give the DAG file a docstring and pass doc_md=__doc__: the UI shows it"
+    assert dag.doc_md, "pass doc_md=__doc__, or let the factory write it: the UI shows it"
     assert dag.description, "give the DAG a description: the list of DAGs shows it"
     source = next(file for file in FILES if file.stem == dag.dag_id).read_text()
-    assert source.startswith(f'"""{dag.doc_md.strip()[:20]}'), "doc_md must be the file's own docstring"
+    assert source.startswith(f'"""{dag.doc_md.strip()[:20]}'), "doc_md must begin as the file's docstring does"
     assert "tendhunt" in dag.tags, "add the tag 'tendhunt', by which people filter the list of DAGs"
+
+
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
+def test_documentation_of_a_sources_dag_is_made_of_its_source(dagbag, source):
+    doc = dagbag.dags[source.dag_id].doc_md
+    for fact in (source.title, f"from {source.history_start:%Y-%m-%d}", f'{{source: "{source.name}"}}'):
+        assert fact in doc, "the factory in orchestration/dags.py must write it from the source"
+    assert "28 hours for each million releases, at 12 requests in 121 seconds" in " ".join(doc.split())
 
 
 def test_dag_runs_once_at_a_time_and_never_catches_up(dag):
@@ -76,7 +85,7 @@ def test_params_explain_themselves(dag):
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_parsing_reads_nothing_from_outside(file, monkeypatch):
-    """Parsed with no connection to be had, no network, and no variable of Airflow's."""
+    """Parsed without network, connections and variables of Airflow."""
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a DAG file talks to the network while it is parsed: move that into a task")
@@ -91,7 +100,7 @@ def test_parsing_reads_nothing_from_outside(file, monkeypatch):
 
 
 def test_parsing_imports_nothing_heavy():
-    """In a process of its own: this one has imported everything."""
+    """In its own process: this one has imported everything."""
     code = f"""
 import runpy, sys
 import airflow.sdk

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 
-from tender_sync.orchestration.watch_dags import freshness_dag
+from tender_sync.orchestration.dags import freshness_dag
 from tender_sync.windows import TimeRange
 from tests.conftest import ROOT
 from tests.integration.oracle import problems

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from unittest.mock import MagicMock
 
 import pytest
 from airflow.sdk.observability import stats
 
 from tender_sync.errors import AlertOperator, FailRun, SkipRun
+from tender_sync.orchestration.operators import FreshnessCheckOperator, TenderSyncOperator
 from tender_sync.pipeline.freshness import check_freshness
 
 
@@ -66,12 +68,14 @@ def test_source_that_never_ran_is_nobodys_alarm(at_work):
         check(at_work)
 
 
-def test_pages_are_counted_in_airflows_metrics(run, at_work, monkeypatch):
+def test_operators_count_pages_and_ages_in_airflows_metrics(at_work, monkeypatch):
+    monkeypatch.setattr("tender_sync.orchestration.operators.SystemClock", lambda: at_work.clock)
     counted: dict[str, int] = {}
     monkeypatch.setattr(stats, "incr", lambda name, count=1: counted.update({name: counted.get(name, 0) + count}))
     monkeypatch.setattr(stats, "gauge", lambda name, value: counted.update({name: value}))
-    record = run()
-    check(at_work)
+    context = {"run_id": "run", "params": {"time_budget_minutes": 59}, "outlet_events": MagicMock()}
+    record = TenderSyncOperator(task_id="sync", source=at_work.source.name).execute(context)
+    FreshnessCheckOperator(task_id="check", source=at_work.source.name).execute(context)
     dag_id = at_work.source.dag_id
     assert counted[f"tender_sync.{dag_id}.pages"] == record["pages"]
     assert counted[f"tender_sync.{dag_id}.releases"] == record["fetched"]

@@ -1,4 +1,4 @@
-"""The connection to a MongoDB that asks who one is."""
+"""Connections to a MongoDB that requires a login: credentials, options, transactions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.integration.writer import Writer
 
 @pytest.fixture
 def connection(guarded, monkeypatch):
-    """Set the Airflow connection to the guarded server, right but for what a test changes."""
+    """Set the Airflow connection to the guarded server: correct, except for what a test changes."""
 
     def set_connection(**changes: Any) -> str:
         host, port = guarded.address.split(":")
@@ -124,7 +124,7 @@ def test_client_is_small_and_impatient_unless_the_connection_says_otherwise(mong
 
 
 def test_transactions_are_committed_by_the_majority(mongo_connection, monkeypatch):
-    """Without being told, a replica set with an arbiter lets the primary alone acknowledge them."""
+    """By default the primary of a replica set with an arbiter acknowledges them alone."""
     sent: list[Any] = []
 
     class Remember(CommandListener):
@@ -146,7 +146,7 @@ def test_transactions_are_committed_by_the_majority(mongo_connection, monkeypatc
 
 
 def test_dates_past_what_python_knows_are_no_obstacle(mongo_connection):
-    """JavaScript, and so the first version and the web app, take the deadline of a notice in the year 20244."""
+    """JavaScript, and so the first version and the web app, accept a deadline in the year 20244."""
     with database(mongo_connection) as db:
         ensure_schema(db)
         stored = {"source": "FIND_A_TENDER", "noticeId": "a", "ocid": histories.OCID}

@@ -1,16 +1,20 @@
-"""The pace of requests by a real MongoDB's clock: what is reserved, not waited for."""
+"""The pace of requests by a real MongoDB's clock: slots are reserved, and nothing waits for them."""
 
 from __future__ import annotations
 
+import multiprocessing
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
+from pymongo import MongoClient
 
-from tender_sync.storage.request_slots import LONGEST_HOLD_OFF, RequestSlots
+from tender_sync.api.request_schedule import LONGEST_HOLD_OFF
+from tender_sync.storage.request_slots import RequestSlots
 
 
 class Waits:
-    """RunBudget that notes how long it should have waited, in seconds."""
+    """A RunBudget that records the waits asked of it, in seconds."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
@@ -76,6 +80,31 @@ def test_each_api_has_its_own_pace(turns, db):
     other = Waits()
     RequestSlots(db, "ANOTHER", 100.0, other).wait_for_slot()
     assert other.seconds == []
+
+
+def reserve_twelve(uri, database, barrier):
+    with MongoClient(uri, tz_aware=True) as client:
+        slots = RequestSlots(client[database], "API", 10.05, Waits(), burst=12)
+        barrier.wait(60)
+        for _ in range(12):
+            slots.wait_for_slot()
+
+
+def test_processes_together_keep_to_twelve_in_any_two_minutes(mongod, db):
+    """36 reservations of three processes are three bursts, 120.6 s apart: none is lost, none is made twice."""
+    spawn = multiprocessing.get_context("spawn")
+    barrier = spawn.Barrier(3)
+    processes = [spawn.Process(target=reserve_twelve, args=(mongod.uri, db.name, barrier)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+        assert process.exitcode == 0
+    starts = db.syncPace.find_one()["starts"]
+    began = starts[0] - timedelta(seconds=2 * 120.6)
+    assert (datetime.now(UTC) - began).total_seconds() < 60, "the first burst was at once"
+    assert len(starts) == 12
+    assert [(start - began).total_seconds() for start in starts] == pytest.approx([2 * 120.6] * 12, abs=10)
 
 
 def set_the_clock_back(db, hours):

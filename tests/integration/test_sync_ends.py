@@ -14,7 +14,8 @@ import pytest
 from airflow.providers.http.hooks.http import HttpHook
 from requests.exceptions import ReadTimeout
 
-from tender_sync.api.client import CONNECT_SECONDS, READ_SECONDS, TRIES
+from tender_sync.api.client import CONNECT_SECONDS, READ_SECONDS
+from tender_sync.api.retry_rules import TRIES
 from tender_sync.errors import FailRun, RetrySmallerWindow
 from tender_sync.storage.lease import LEASE
 from tender_sync.storage.sync_jobs import SyncJobs

@@ -24,7 +24,7 @@ from tender_sync.pipeline.engine import process_sync_job
 from tender_sync.sources import CONTRACTS_FINDER
 from tools.bench.figures import Figure, median_of
 from tools.bench.rig import CLOCK, END, START, bench_run, fresh_database, mongo, releases
-from tools.bench.stand_ins import MemoryJobs, memory_run
+from tools.bench.stand_ins import MemoryJobs, Slots, memory_run
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -119,7 +119,7 @@ def _memory(number: int) -> Figure:
 
     pages.wanted = number // PAGE
     store, never = SimpleNamespace(commit_page=commit_page), datetime.max.replace(tzinfo=UTC)
-    run = memory_run(SOURCE, None, None, jobs, store, CLOCK, pace=0.0, burst=1, deadline=never)
+    run = memory_run(SOURCE, None, Slots(CLOCK), jobs, store, CLOCK, deadline=never)
     process_sync_job(replace(run, fetch_page=pages.fetch_page))
     return Figure(PART, f"memory grown over {number:,} releases, nothing stored", at[-1] - at[20], "MB", "<= 20")
 

@@ -1,4 +1,4 @@
-"""RequestSlots: how much of an allowed rate a long backfill uses, and that it never asks for more.
+"""The pace: how much of an allowed rate a long backfill uses, and that it never asks for more.
 
 The server allows 12 requests in any 120 seconds, by the local OCDS server's own limit. Both sources backfill at once,
 in hourly runs of 59.5 minutes that begin some seconds late; answers take their time, and some are a 503.
@@ -40,7 +40,6 @@ class Side:
 
     source: Source
     clock: SharedClock
-    slots: Slots
     failing: float
     served: int = 0
     refused: int = 0
@@ -50,6 +49,7 @@ class Side:
         self._random = Random(self.source.name)
         self._history = History(self.source, HISTORY)
         self._jobs = MemoryJobs(self.source)
+        self.slots = Slots(self.clock, self.source.pace, self.source.burst)
 
     def answer(self, endpoint: str) -> tuple[int, dict[str, str], bytes]:
         """Answer as the service does, when the request arrives."""
@@ -81,8 +81,6 @@ class Side:
             jobs,
             MemoryStore(jobs),
             self.clock,
-            pace=source.pace,
-            burst=source.burst,
             deadline=self.clock.now() + timedelta(minutes=TIME_BUDGET_MINUTES),
         )
         process_sync_job(run)
@@ -92,7 +90,7 @@ def measure() -> Iterator[Figure]:
     """Backfill both sources at once, without failures and with one answer in fifty a 503."""
     for failing in (0.0, 0.02):
         clock, said = SharedClock(TODAY, tasks=len(SOURCES)), f", {failing:.0%} of answers a 503" if failing else ""
-        sides = [Side(source, clock, Slots(clock), failing) for source in SOURCES.values()]
+        sides = [Side(source, clock, failing) for source in SOURCES.values()]
         threads = [threading.Thread(target=side.backfill, args=(HOURS,), daemon=True) for side in sides]
         with patch("tender_sync.pipeline.engine.map_ocds_to_contract", lambda release, _: {"noticeId": release["id"]}):
             for thread in threads:

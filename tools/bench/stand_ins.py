@@ -1,6 +1,6 @@
-"""What stands in for the world in a simulation: a clock for several tasks, the wire, and what MongoDB would keep.
+"""Stand-ins for the world in a simulation: a clock for several tasks, the wire, and what MongoDB would keep.
 
-Everything of the package itself that runs is real: engine, windows, feed with its retries, mapper, pace and budget.
+Everything else is the package's own: engine, windows, page client with its retries, mapper, schedule and budget.
 """
 
 from __future__ import annotations
@@ -11,17 +11,16 @@ from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
 from io import BytesIO
-from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from requests import Response
 from urllib3 import HTTPResponse
 
 from tender_sync.api.client import PageClient
+from tender_sync.api.request_schedule import RequestLimit, RequestSchedule
 from tender_sync.pipeline.run import Run
 from tender_sync.run_budget import RunBudget
 from tender_sync.run_meter import RunMeter
-from tender_sync.storage.request_slots import RequestSlots
 from tender_sync.storage.sync_job_document import SyncJob
 from tender_sync.windows import ReadPosition
 
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from tender_sync.clock import Clock
     from tender_sync.sources.base import Source
     from tender_sync.storage.page_commit import MappedPage
 
@@ -94,47 +94,24 @@ class Wire:
 
 
 class Slots:
-    """The collection syncPace, by the simulated clock: runs the aggregation pipelines that `RequestSlots` sends."""
+    """`RequestSlots` with its schedule in memory and by the simulated clock; shared by the runs of one source."""
 
-    def __init__(self, clock: SharedClock) -> None:
+    def __init__(self, clock: Clock, interval: float = 0.0, burst: int = 1) -> None:
         self._clock = clock
-        self._documents: dict[str, dict[str, Any]] = {}
-        self._lock = threading.Lock()
+        self._limit = RequestLimit(burst, timedelta(seconds=interval * burst))
+        self._schedule = RequestSchedule()
+        self.budget: RunBudget | None = None
 
-    def __getitem__(self, _collection: str) -> Slots:
-        return self
+    def wait_for_slot(self) -> None:
+        """Reserve the next free start and wait for it, within the budget of the run."""
+        self._schedule = self._schedule.reserve(self._clock.now(), self._limit)
+        seconds = (self._schedule.starts[-1] - self._clock.now()).total_seconds()
+        if seconds > 0 and self.budget:
+            self.budget.wait(seconds, "the next request")
 
-    def find_one_and_update(self, key: dict[str, str], stages: list[dict[str, Any]], **_options: Any) -> dict[str, Any]:
-        """Apply `stages` of $set to the document `key`, in order."""
-        with self._lock:
-            document = self._documents.setdefault(key["_id"], {})
-            for stage in stages:
-                document.update({name: self._value(value, document) for name, value in stage["$set"].items()})
-            return dict(document)
-
-    def _value(self, expression: Any, document: dict[str, Any]) -> Any:
-        if expression == "$$NOW":
-            return self._clock.now()
-        if isinstance(expression, str) and expression.startswith("$"):
-            return document.get(expression[1:])
-        if isinstance(expression, list):
-            return [self._value(each, document) for each in expression]
-        if not isinstance(expression, dict):
-            return expression
-        ((name, operands),) = expression.items()
-        return _OPERATORS[name](*[self._value(operand, document) for operand in operands])
-
-
-_OPERATORS: dict[str, Callable[..., Any]] = {
-    "$max": lambda *values: max(value for value in values if value is not None),
-    "$ifNull": lambda value, default: default if value is None else value,
-    "$add": lambda moment, ms: None if moment is None else moment + timedelta(milliseconds=ms),
-    "$arrayElemAt": lambda array, index: array[index] if -len(array) <= index < len(array) else None,
-    "$concatArrays": lambda *arrays: list(chain(*arrays)),
-    "$slice": lambda array, count: array[count:],
-    "$lte": lambda lower, upper: lower is None or lower <= upper,
-    "$cond": lambda test, met, unmet: met if test else unmet,
-}
+    def hold_off(self, seconds: float) -> None:
+        """Let no request start for that many seconds."""
+        self._schedule = self._schedule.hold_off(self._clock.now(), self._limit, seconds)
 
 
 class MemoryJobs:
@@ -192,25 +169,23 @@ class MemoryStore:
 def memory_run(
     source: Source,
     wire: Any,
-    slots: Any,
+    slots: Slots,
     jobs: Any,
     store: Any,
     clock: Any,
     *,
-    pace: float,
-    burst: int,
     deadline: datetime,
 ) -> Run:
     """Put a run together from stand-ins: nothing of it reaches a server."""
     meter, nothing = RunMeter(), cast("Any", None)
     budget = RunBudget(clock, deadline, renew=jobs.renew, stop_requested=lambda: False, meter=meter)
-    client = PageClient(source, wire, RequestSlots(slots, source.name, pace, budget, burst=burst), clock, meter)
+    slots.budget = budget
     return Run(
         source=source,
         db=nothing,
         jobs=jobs,
         store=store,
-        fetch_page=client.fetch_page,
+        fetch_page=PageClient(source, wire, slots, clock, meter).fetch_page,
         budget=budget,
         clock=clock,
         backfill_start=source.history_start,

@@ -55,8 +55,6 @@ class Walker:
             self.jobs,
             self.store,
             self.clock,
-            pace=0.0,
-            burst=1,
             deadline=end,
         )
         # The mapper decides nothing here and would take most of the time.

@@ -1,1 +1,1 @@
-"""One page of one source over HTTP: its retries, its decoding, its pace."""
+"""One page of one source over HTTP: attempts, pace, decoding."""

@@ -1,4 +1,4 @@
-"""Bytes of one answer → its release package, forgiving what real answers have been seen to contain."""
+"""Decodes the bytes of one answer to its release package, and repairs what real answers contain."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class NotAPackage(ValueError):
-    """The body is something else altogether: a maintenance page, an error in JSON, nothing."""
+    """The body is something else: a maintenance page, an error in JSON, nothing."""
 
 
 class BrokenPackage(ValueError):
@@ -19,9 +19,9 @@ class BrokenPackage(ValueError):
 def decode_package(body: bytes) -> dict[str, Any]:
     """Decode one OCDS release package: an object whose `releases` is a list (of anything).
 
-    Forgiven, and met in published answers by Kingfisher Collect: bytes that are not UTF-8 (read as Windows-1252, one
-    by one, so that the rest of the page keeps its characters) and numbers such as ` 000,`. `1e9999` decodes to
-    infinity; what to make of that is the mapper's business.
+    Two defects are repaired, which Kingfisher Collect met in published answers: bytes that are not UTF-8, and numbers
+    such as ` 000,`. Such bytes are read as Windows-1252, one by one, so that the rest of the page keeps its characters.
+    `1e9999` decodes to infinity; the mapper decides what to do with it.
 
     :raises NotAPackage: the body is not a release package
     :raises BrokenPackage: it starts like one but is damaged
@@ -43,15 +43,15 @@ def decode_package(body: bytes) -> dict[str, Any]:
 
 
 def _loads(text: str) -> Any:
-    # strict=False: raw control characters inside texts are readable, if not allowed.
+    # strict=False: raw control characters inside texts are not allowed, but readable.
     try:
         return json.loads(text, strict=False)
     except ValueError:
         return json.loads(_repair_numbers(text), strict=False, parse_int=_any_int)
 
 
-# A string (kept as it is, also one cut short), or a number written with leading zeros or blanks between its thousands.
-# Possessive, and one way to match each: whatever stands there, it is looked through once.
+# A string (kept as it is, even when cut short), or a number with leading zeros or with blanks between its thousands.
+# Possessive quantifiers, and only one way to match each alternative: any text is scanned once.
 _STRING_OR_ODD_NUMBER = re.compile(
     r'"(?:[^"\\]++|\\.)*+(?:"|\Z)|(?<![\w.+-])-?(?:0\d+(?:\.\d+)?|\d{1,3}(?: \d{3})+)(?![\w.])'
 )
@@ -64,7 +64,7 @@ def _repair_numbers(text: str) -> str:
 def _any_int(digits: str) -> int | str:
     try:
         return int(digits)
-    except ValueError:  # Python refuses to read more than 4,300 digits
+    except ValueError:  # Python refuses more than 4,300 digits
         return digits
 
 

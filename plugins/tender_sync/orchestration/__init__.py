@@ -1,1 +1,1 @@
-"""Airflow's side: DAGs, operators, the sensor, the trigger forms."""
+"""Airflow's side: DAGs, operators, the sensor, the trigger forms, the metrics."""

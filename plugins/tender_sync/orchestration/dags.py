@@ -1,25 +1,36 @@
-"""The DAG every source has; `dags/` holds one small file for each."""
+"""Builds the DAGs of the sources and the two that watch over them; `dags/` has one small file for each."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from airflow.sdk import DAG
 
-from tender_sync.orchestration.operators import AnnounceTransitionOperator, RecountBuyersOperator, TenderSyncOperator
-from tender_sync.orchestration.params import source_params
+from tender_sync.orchestration.operators import (
+    AnnounceTransitionOperator,
+    CompletenessAuditOperator,
+    FreshnessCheckOperator,
+    RecountBuyersOperator,
+    TenderSyncOperator,
+)
+from tender_sync.orchestration.params import audit_params, source_params
 from tender_sync.orchestration.sensors import BackfillCompletedSensor
+from tender_sync.sources import SOURCES
+from tender_sync.sources.base import UTC_ZONE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import BaseNotifier
+
     from tender_sync.sources.base import Source
 
-# The longest time budget, and room for the slowest page with all its retries; then Airflow ends the task.
+# The longest time budget, and room for the slowest page with all its retries. Then Airflow ends the task.
 EXECUTION_TIMEOUT = timedelta(minutes=90)
-# What every DAG of this package has, and its tasks.
+# Every DAG of this package has these, and its tasks have those below.
 DAG_DEFAULTS: dict[str, Any] = {
-    "start_date": datetime(2026, 1, 1, tzinfo=ZoneInfo("UTC")),
+    "start_date": datetime(2026, 1, 1, tzinfo=UTC_ZONE),
     "catchup": False,
     "max_active_runs": 1,
 }
@@ -31,18 +42,33 @@ TASK_DEFAULTS: dict[str, Any] = {
     "retry_exponential_backoff": True,
     "max_retry_delay": timedelta(minutes=10),
 }
+_SOURCE_DOC = """{title} → MongoDB, every hour.
+
+What is new or changed on **{title}** since the last run goes into `contracts` and `buyers`. The first runs read the
+whole history from {history_start:%Y-%m-%d} (*backfilling*: at least {hours:.0f} hours for each million releases, at
+{burst} requests in {seconds:.0f} seconds). When it is complete, the source is *syncing*.
+
+| task | what it does | it is skipped when |
+|---|---|---|
+| `sync` | fetches, maps and upserts pages from where the last run stopped | another run holds the source |
+| `backfill_completed` | catches the transition to syncing, once for ever | this run did not complete the backfill |
+| `recount_buyers`, `announce_transition` | follow the transition | the same |
+
+The document `{{source: "{name}"}}` in `syncJobs` shows where the source is. A failed run loses nothing: the next one
+goes on from the last committed page. Trigger it with a smaller budget to try something out.
+"""
 
 
-def source_dag(source: Source, doc_md: str | None) -> DAG:
-    """Build the hourly DAG of `source`: sync, and what hangs on the end of its backfill.
+def source_dag(source: Source) -> DAG:
+    """Build the hourly DAG of `source`: sync, and what follows the end of its backfill.
 
-    No pool: one writer and one pace per API are kept in MongoDB, where `airflow dags test` and a task that outlived
-    its supervisor obey them too.
+    It has no pool. MongoDB keeps one writer and one pace per API, and `airflow dags test` and a task that outlived its
+    supervisor obey them too.
     """
     with DAG(
         dag_id=source.dag_id,
         description=f"{source.title}: public procurement notices into MongoDB, hourly",
-        doc_md=doc_md,
+        doc_md=_source_doc(source),
         schedule="@hourly",
         tags=["tendhunt", "ocds", source.name.lower()],
         default_args=TASK_DEFAULTS,
@@ -55,4 +81,53 @@ def source_dag(source: Source, doc_md: str | None) -> DAG:
         recount_buyers = RecountBuyersOperator(task_id="recount_buyers", source=source.name)
         announce_transition = AnnounceTransitionOperator(task_id="announce_transition", source=source.name)
         sync >> backfill_completed >> recount_buyers >> announce_transition
+    return dag
+
+
+def _source_doc(source: Source) -> str:
+    return _SOURCE_DOC.format(
+        title=source.title,
+        name=source.name,
+        history_start=source.history_start,
+        burst=source.burst,
+        seconds=source.burst * source.pace,
+        hours=1_000_000 / source.windows.page_size * source.pace / 3600,
+    )
+
+
+def audit_dag(doc_md: str | None, notify: Sequence[BaseNotifier]) -> DAG:
+    """Build the weekly audit: one task per source. A trigger may choose one."""
+    with DAG(
+        dag_id="completeness_audit",
+        description="Lists what the APIs show once more, in other windows, and brings in what is missing; weekly",
+        doc_md=doc_md,
+        schedule="20 2 * * 0",
+        tags=["tendhunt", "ocds", "audit"],
+        default_args={**TASK_DEFAULTS, "on_failure_callback": list(notify)},
+        params=audit_params(),
+        **DAG_DEFAULTS,
+    ) as dag:
+        for source in SOURCES.values():
+            CompletenessAuditOperator(task_id=f"audit_{source.dag_id}", source=source.name)
+    return dag
+
+
+def freshness_dag(doc_md: str | None, notify: Sequence[BaseNotifier]) -> DAG:
+    """Build the check of how fresh each source is: twice an hour, at ten minutes or more from the start of a sync."""
+    with DAG(
+        dag_id="freshness",
+        description="Fails once, with how stale and why, when a source is older than it may be; twice an hour",
+        doc_md=doc_md,
+        schedule="10,40 * * * *",
+        tags=["tendhunt", "ocds", "freshness"],
+        default_args={
+            **TASK_DEFAULTS,
+            "retries": 0,  # another look a minute later would find the same, and report it later
+            "execution_timeout": timedelta(minutes=5),
+            "on_failure_callback": list(notify),
+        },
+        **DAG_DEFAULTS,
+    ) as dag:
+        for source in SOURCES.values():
+            FreshnessCheckOperator(task_id=f"check_{source.dag_id}", source=source.name)
     return dag

@@ -1,6 +1,6 @@
-"""What runs count, as Airflow's metrics: to StatsD or OpenTelemetry, whichever Airflow is set up for, or nowhere.
+"""Sends the counts of runs as Airflow's metrics: to StatsD or OpenTelemetry, as Airflow is configured, or nowhere.
 
-The source is part of the name (`tender_sync.find_a_tender.pages`), because plain StatsD has no tags.
+The source is part of the name (`tender_sync.find_a_tender.pages`) because plain StatsD has no tags.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tender_sync.sources.base import Source
 
-# A page's count → the metric's last name.
+# A page's count, and the last part of its metric's name.
 COUNTERS = {
     "pages": "pages",
     "windows": "windows",

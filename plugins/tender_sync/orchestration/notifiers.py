@@ -1,4 +1,4 @@
-"""A notifier that needs no service: it writes to a file. Airflow's others (SMTP, Slack …) go into the same place."""
+"""A notifier that needs no service: it writes to a file. Airflow's others (SMTP, Slack …) can take its place."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class AppendToFile(BaseNotifier):
-    """Append one line of JSON (at, dag, task, run, message) to a file when a task fails.
+    """Appends one line of JSON (at, dag, task, run, message) to a file when a task fails.
 
-    :param path: the file; else the one TENDER_SYNC_NOTIFICATIONS names; else notifications.jsonl in AIRFLOW_HOME
+    :param path: the file; by default the one TENDER_SYNC_NOTIFICATIONS names, or notifications.jsonl in AIRFLOW_HOME
     """
 
     def __init__(self, path: str | None = None) -> None:
@@ -25,7 +25,7 @@ class AppendToFile(BaseNotifier):
         self.path = path
 
     def notify(self, context: Context) -> None:
-        """Append it."""
+        """Append the line for the failed task."""
         task = context["ti"]
         line = {
             "at": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -1,6 +1,6 @@
-"""Airflow operators: thin skins over `sync.run_source` and what hangs on a source's transition.
+"""Airflow operators: thin layers over `pipeline`.
 
-What they run is imported when they run: Airflow parses the DAG files, and so this one, every few seconds.
+They import what they run when they run it: Airflow parses the DAG files, and so this one, every few seconds.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from airflow.sdk import Asset, AssetAlias, BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from tender_sync.clock import SystemClock
+from tender_sync.orchestration.metrics import count_page, gauge_age
+from tender_sync.orchestration.params import ALL
 from tender_sync.orchestration.translate_errors import translate_errors
 from tender_sync.sources import MONGO_CONN_ID, SOURCES
 
@@ -23,20 +25,21 @@ if TYPE_CHECKING:
 
 
 def contracts_asset(source: Source) -> Asset:
-    """Return the asset that gets an event from a run when contracts of `source` were created or updated since the last.
+    """Return the asset of a source's contracts.
 
-    Those of a run that failed, and of an audit, are counted in the next one's event; those of a remap in none.
+    A run adds an event when contracts were created or updated since the last event. Those of a failed run and of an
+    audit count in the next run's event, those of a remap in none.
     """
     return Asset(name=f"{source.dag_id}_contracts", uri=f"tendhunt://contracts/{source.name}")
 
 
 def contracts_alias(source: Source) -> AssetAlias:
-    """Return the alias through which the sync task emits that event only when there is something to tell."""
+    """Return the alias through which the sync task emits that event, and only when something changed."""
     return AssetAlias(f"{source.dag_id}_contracts_changed")
 
 
 def transition_asset(source: Source) -> Asset:
-    """Return the asset that gets its one event when the backfill of `source` is complete."""
+    """Return the asset that gets its only event when the backfill of `source` is complete."""
     return Asset(name=f"{source.dag_id}_backfilled", uri=f"tendhunt://backfilled/{source.name}")
 
 
@@ -49,10 +52,10 @@ class MongoOperator(BaseOperator):
         self._killed = False
 
     def on_kill(self) -> None:
-        """End in order: at the next page or batch, or at once while it waits."""
+        """End in order: after the current page or batch, or at once while waiting."""
         self._killed = True
 
-    def _stopping(self) -> bool:
+    def _stop_requested(self) -> bool:
         return self._killed
 
 
@@ -72,11 +75,10 @@ class SourceOperator(MongoOperator):
 
 
 class TenderSyncOperator(SourceOperator):
-    """Do one run of one source, as the trigger form asks: by default fetch and upsert from where the last one stopped.
+    """Does one run of one source, as the trigger form asks; by default it goes on from where the last run stopped.
 
-    What it does stands in the DAG's params (`forms.source_params`). Returns the run's record (counts, watermark,
-    outcome) as its XCom. Ends in order when a budget is spent; a killed task ends before its next page. Skipped when
-    another run holds the source.
+    The form is `params.source_params`. Returns the run's record (counts, watermark, outcome) as its XCom. Ends in order
+    when a budget is spent. A killed task ends before its next page. Skipped when another run holds the source.
     """
 
     ui_color = "#d4e7f5"
@@ -85,8 +87,7 @@ class TenderSyncOperator(SourceOperator):
         super().__init__(source=source, outlets=[contracts_alias(SOURCES[source])], **kwargs)
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Do one run; see `sync.run_source`."""
-        from tender_sync.orchestration.metrics import count_page
+        """Do one run; see `modes.run_source`."""
         from tender_sync.pipeline.modes import run_source
 
         source = SOURCES[self.source]
@@ -96,7 +97,7 @@ class TenderSyncOperator(SourceOperator):
                 context["params"],
                 owner=self._owner(context),
                 run_id=context["run_id"],
-                stop_requested=self._stopping,
+                stop_requested=self._stop_requested,
                 backfill_of=_backfill_of(context),
                 mongo_conn_id=self.mongo_conn_id,
                 on_commit=partial(count_page, source),
@@ -108,59 +109,59 @@ class TenderSyncOperator(SourceOperator):
 
 
 class CompletenessAuditOperator(SourceOperator):
-    """Audit one source, and repair what is missing, as the trigger form asks; returns the document of `syncAudits`.
+    """Audits one source and repairs what is missing, as the trigger form asks; returns the document of `syncAudits`.
 
-    Fails for good when notices were missing, after they are in. Skipped when another source was chosen.
+    Fails for good when notices were missing, after it has brought them in. Skipped when another source was chosen.
     """
 
     ui_color = "#f5d4d4"
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Do one audit; see `sync.audit_source`."""
+        """Do one audit; see `modes.audit_source`."""
         from tender_sync.pipeline.modes import audit_source
 
-        chosen = context["params"].get("source", "all")
-        if chosen not in ("all", self.source):
+        source, chosen = SOURCES[self.source], context["params"].get("source", ALL)
+        if chosen not in (ALL, self.source):
             raise AirflowSkipException(f"this run audits {chosen} only")
         with translate_errors():
             found = audit_source(
-                SOURCES[self.source],
+                source,
                 context["params"],
                 owner=self._owner(context),
                 run_id=context["run_id"],
-                stop_requested=self._stopping,
+                stop_requested=self._stop_requested,
                 mongo_conn_id=self.mongo_conn_id,
+                on_commit=partial(count_page, source),
             )
         return readable(found)
 
 
 class FreshnessCheckOperator(SourceOperator):
-    """Fail, once, when a source is staler than it may be; returns the age of its watermark in seconds."""
+    """Fails, once, when a source is staler than it may be; returns the age of its watermark in seconds."""
 
     ui_color = "#d9ecf2"
 
     def execute(self, context: Context) -> float:
         """Check it; see `freshness.check_freshness`."""
         from tender_sync.connections import database
-        from tender_sync.orchestration.metrics import gauge_age
         from tender_sync.pipeline.freshness import check_freshness
 
+        source = SOURCES[self.source]
         with translate_errors(), database(self.mongo_conn_id) as db:
-            source = SOURCES[self.source]
             age = check_freshness(db, source, SystemClock(), context["run_id"], on_age=partial(gauge_age, source))
         return age.total_seconds()
 
 
 class RecountBuyersOperator(SourceOperator):
-    """Set every buyer's contractCount to the number of its contracts; returns how many were wrong.
+    """Sets every buyer's contractCount to the number of its contracts; returns how many were wrong.
 
-    The source's counts by day, stage and sector are counted anew as well.
+    Counts the source's contracts by day, stage and sector anew as well.
     """
 
     ui_color = "#e4f0d8"
 
     def execute(self, context: Context) -> int:  # noqa: ARG002 - Airflow passes it
-        """Recount; see `ownership.Buyers.recount_buyers` and `stats.ContractCounts.recount`."""
+        """Recount; see `Buyers.recount_buyers` and `ContractCounts.recount`."""
         from tender_sync.connections import database
         from tender_sync.storage.buyers import Buyers
         from tender_sync.storage.contract_counts import ContractCounts
@@ -174,7 +175,7 @@ class RecountBuyersOperator(SourceOperator):
 
 
 class RemapContractsOperator(MongoOperator):
-    """Make stored contracts anew with the current mapper, as the trigger form asks; returns what was done, by source.
+    """Maps stored contracts again with the current mapper, as the trigger form asks; returns what it did, by source.
 
     A killed task ends before its next batch.
     """
@@ -198,12 +199,12 @@ class RemapContractsOperator(MongoOperator):
                 SystemClock(),
                 dry_run=params["dry_run"],
                 time_budget=read_time_budget(params),
-                stop_requested=self._stopping,
+                stop_requested=self._stop_requested,
             )
 
 
 class AnnounceTransitionOperator(SourceOperator):
-    """Announce, in the log and as an asset event, that a source's history is complete and hourly syncing has begun."""
+    """Announces, in the log and as an asset event, that a source's history is complete and hourly syncing has begun."""
 
     ui_color = "#f5e9d4"
 
@@ -218,13 +219,13 @@ class AnnounceTransitionOperator(SourceOperator):
 
 
 def _backfill_of(context: Context) -> datetime | None:
-    """Return the logical date of a run that `airflow backfill create` made; None for any other run."""
+    """Return the logical date of a run that `airflow backfill create` made, None for any other run."""
     run = context.get("dag_run")
     return run.logical_date if run and run.run_type == "backfill" else None
 
 
 def readable(record: dict[str, Any]) -> dict[str, Any]:
-    """Return a record as an XCom can hold it, moments as text."""
+    """Return a record as an XCom can hold it: times as text, without `_id`."""
     return {key: _readable(value) for key, value in record.items() if key != "_id"}
 
 

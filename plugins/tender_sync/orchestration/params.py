@@ -1,6 +1,6 @@
-"""The trigger forms, as Airflow's Params: what can be checked here is refused by the form and the API alike.
+"""The trigger forms, as Airflow's Params. Form and API alike refuse what can be checked here.
 
-What only shows when several fields are read together is refused by `orders`.
+`run_request` refuses what shows only when several fields are read together.
 """
 
 from __future__ import annotations
@@ -9,20 +9,26 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import Param
 
+from tender_sync.pipeline.run_request import Mode
+from tender_sync.sources import SOURCES
+
 if TYPE_CHECKING:
     from tender_sync.sources.base import Source
 
 # A run that backfills lasts until just before the next one starts, so that hardly an allowed request is left unused.
 TIME_BUDGET_MINUTES = 59.5
-# Years of four digits from 2000 on: a slip such as 0202 would be walked through for days, or not be read back. And no
-# format "date-time": the field it makes takes the time zone of the browser, under whatever title.
+# At six requests a minute 150 pages: a usual week of both sources, and over before the next hourly run begins.
+AUDIT_MINUTES = 25
+ALL = "all"
+# Years of four digits from 2000 on: a run would walk for days through a slip such as 0202, or could not read it back.
+# The format "date-time" is not used: its field takes the browser's time zone, whatever the title says.
 _MOMENT = r"^20\d{2}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$"
 _MODES = {
-    "normal": "normal: go on from where the last run stopped",
-    "replay": "replay: read a range of time again; cursor and watermark stay",
-    "dry_run": "dry run: read, and only say what would change",
-    "replay_rejected": "replay rejected: try the kept rejected releases again, without the API",
-    "reset": "reset: read the whole history again (first shows a plan)",
+    Mode.NORMAL: "normal: go on from where the last run stopped",
+    Mode.REPLAY: "replay: read a range of time again; cursor and watermark stay",
+    Mode.DRY_RUN: "dry run: read, and only say what would change",
+    Mode.REPLAY_REJECTED: "replay rejected: try the kept rejected releases again, without the API",
+    Mode.RESET: "reset: read the whole history again (first shows a plan)",
 }
 
 
@@ -30,14 +36,14 @@ def source_params(source: Source) -> dict[str, Param]:
     """Make the form of a source's DAG."""
     return {
         "mode": Param(
-            "normal",
+            Mode.NORMAL.value,
             type="string",
-            enum=list(_MODES),
-            values_display=_MODES,
+            enum=[mode.value for mode in Mode],
+            values_display={mode.value: _MODES[mode] for mode in Mode},
             title="Mode",
             description="What this run does. Scheduled runs are normal.",
         ),
-        **range_params("Needed by replay. A dry run without a range looks at what the next normal run would read."),
+        **_range_params("Needed by replay. A dry run without a range looks at what the next normal run would read."),
         "max_items_per_run": Param(
             None,
             type=["null", "integer"],
@@ -61,12 +67,21 @@ def source_params(source: Source) -> dict[str, Param]:
     }
 
 
-def range_params(when: str) -> dict[str, Param]:
-    """Make the two fields of a range of time."""
+def audit_params() -> dict[str, Param]:
+    """Make the form of the audit's DAG."""
     return {
-        "window_from": _moment("From", f"The range's first moment. {when}"),
-        "window_to": _moment("To", "The range's last moment; one in the future means now."),
+        "source": source_choice(ALL, "Which source to audit; the other task is skipped."),
+        **_range_params("Empty for what is due: the last eight days, and what the audit before did not reach."),
+        "repair": Param(
+            True, type="boolean", title="Repair", description="Bring in what is missing; else only report it."
+        ),
+        "time_budget_minutes": time_budget(AUDIT_MINUTES),
     }
+
+
+def source_choice(every: str, description: str) -> Param:
+    """Make the field that chooses a source, or `every`: the word for all of them."""
+    return Param(every, type="string", enum=[every, *SOURCES], title="Source", description=description)
 
 
 def time_budget(minutes: float) -> Param:
@@ -79,6 +94,13 @@ def time_budget(minutes: float) -> Param:
         title="Time budget (minutes)",
         description="End the run, in order, after this long.",
     )
+
+
+def _range_params(when: str) -> dict[str, Param]:
+    return {
+        "window_from": _moment("From", f"The range's first moment. {when}"),
+        "window_to": _moment("To", "The range's last moment; one in the future means now."),
+    }
 
 
 def _moment(title: str, description: str) -> Param:

@@ -1,4 +1,4 @@
-"""The sensor that catches a source's transition from backfilling to syncing."""
+"""The sensor that detects a source's transition from backfilling to syncing."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class BackfillCompletedSensor(BaseSensorOperator):
-    """Succeed in the one run that completed a source's backfill; be skipped, with the reason, in every other.
+    """Succeeds in the one run that completed a source's backfill; in every other run it is skipped, with the reason.
 
-    Only this source's own sync task can cause the transition, so one look right after it misses nothing: the sensor
-    never waits, and hourly runs go on while a backfill lasts days. A cleared run finds its transition again, so what
-    hangs on it must bear being repeated.
+    Only this source's own sync task can cause the transition, so one look right after it misses nothing. The sensor
+    never waits, and hourly runs go on while a backfill lasts days. A cleared run finds its transition again, so the
+    tasks after it must tolerate a repetition.
     """
 
     ui_color = "#efe1f5"

@@ -1,4 +1,4 @@
-"""Our errors as Airflow knows them; the sentence is all there is to say, so no traceback of causes follows it."""
+"""Turns our errors into Airflow's. The message says everything, so no traceback of causes follows it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Turn an error of ours into Airflow's: skip the task, fail it for good, or fail it and let it be retried."""
+    """Turn our errors into Airflow's: skip the task, fail it for good, or fail it so that Airflow retries it."""
     try:
         yield
     except SkipRun as skipped:

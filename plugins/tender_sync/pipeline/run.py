@@ -24,9 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime, timedelta
 
-    from airflow.providers.http.hooks.http import HttpHook
-
-    from tender_sync.api.client import FetchPageResult
+    from tender_sync.api.client import FetchPageResult, Hook
     from tender_sync.clock import Clock
     from tender_sync.connections import MongoDatabase
     from tender_sync.pipeline.settings import Settings
@@ -141,7 +139,7 @@ class RunOptions:
 def assemble_run(
     source: Source,
     db: MongoDatabase,
-    hook: HttpHook,
+    hook: Hook,
     settings: Settings,
     clock: Clock,
     options: RunOptions,

@@ -78,8 +78,6 @@ COMMON_STATUSES: Mapping[int, StatusRule] = {
     429: StatusRule(Action.RETRY, wait=120),
     **{status: StatusRule(Action.RETRY) for status in range(500, 600)},
 }
-# How long a cursor lives is documented nowhere: a refused one means that its window begins again.
-_CURSOR_REFUSED: Mapping[int, StatusRule] = {s: StatusRule(Action.READ_AGAIN) for s in (400, 404, 410, 422)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,12 +105,6 @@ class Source:
     max_age: timedelta = timedelta(hours=3)
     statuses: Mapping[int, StatusRule] = field(default_factory=lambda: COMMON_STATUSES)
     publisher: PublisherRules
-
-    def rule(self, status: int, *, with_cursor: bool) -> StatusRule:
-        """Say what to do about `status`, which differs for a request that carried a cursor."""
-        if with_cursor and status in _CURSOR_REFUSED:
-            return _CURSOR_REFUSED[status]
-        return self.statuses.get(status, StatusRule(Action.STOP))
 
 
 LONDON = ZoneInfo("Europe/London")

@@ -8,6 +8,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bson import ObjectId
 from pymongo import UpdateOne
 
 from tender_sync.api.decoding import BrokenPackage, NotAPackage, decode_package
@@ -122,6 +123,11 @@ def rejected_batches(db: Database[dict[str, Any]], source: Source) -> Iterator[l
 def count_rejected(db: Database[dict[str, Any]], source: Source) -> int:
     """Count the rejected releases of a source."""
     return db["rejectedReleases"].count_documents({"source": source.name})
+
+
+def find_rejected(db: Database[dict[str, Any]], key: str) -> dict[str, Any] | None:
+    """Return the document with this id, None without one. `key` may be any text."""
+    return db["rejectedReleases"].find_one({"_id": ObjectId(key)}) if ObjectId.is_valid(key) else None
 
 
 def _one_release(body: bytes) -> list[Any]:

@@ -1,29 +1,29 @@
-"""The pace of requests to one API, shared by all tasks, runs and processes through MongoDB."""
+"""The pace of requests to one API, shared by all tasks, runs and processes through MongoDB (`syncPace`)."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from pymongo import ReturnDocument
 
+from tender_sync.api.request_schedule import RequestLimit, RequestSchedule
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
     from pymongo.database import Database
 
     from tender_sync.run_budget import RunBudget
 
-LONGEST_HOLD_OFF = 3600.0  # seconds
-# More tasks than ever wait for one API at once.
-_MOST_WAITING = 10
-
 
 class RequestSlots:
-    """Reserves request starts for everybody who talks to the same API: `burst` in any `burst * interval` seconds.
+    """Reserves request starts for everybody who asks the same API: `burst` in any `burst * interval` seconds.
 
-    A burst of 1 keeps requests `interval` seconds apart; a larger one lets a pause (the gap between two runs, a slow
-    answer) be made up for, as far as a rolling limit allows. The starts are kept by MongoDB's own clock, so that hosts
-    whose clocks differ still obey. A crash between a reservation and its request leaves one start unused, never one
-    used twice. Starts further ahead than can have been reserved are of a clock that has been set back since: they count
-    as made just now.
+    A burst of 1 keeps requests `interval` seconds apart. A larger one makes up for a pause (the gap between two runs, a
+    slow answer) as far as a rolling limit allows. MongoDB's clock decides, so hosts whose clocks differ keep the same
+    pace. A crash between a reservation and its request leaves one start unused; no start is used twice.
     """
 
     def __init__(
@@ -31,52 +31,48 @@ class RequestSlots:
     ) -> None:
         self._slots = db["syncPace"]
         self._api = api
-        self._burst = burst
-        self._period_ms = round(interval * burst * 1000)
-        self._patience = budget
+        self._limit = RequestLimit(burst, timedelta(seconds=interval * burst))
+        self._budget = budget
 
     def wait_for_slot(self) -> None:
         """Reserve the next free start and wait for it.
 
         :raises FinishEarly: the start lies past the run's time budget, or the task was told to stop
         """
-        # Missing where fewer were ever made: $max passes over it.
-        burst_ago = {"$arrayElemAt": ["$starts", -self._burst]}
-        slot = {"$max": ["$$NOW", "$heldUntil", {"$add": [burst_ago, self._period_ms]}]}
-        reserved = self._update(
-            {"slot": slot, "askedAt": "$$NOW"},
-            {"starts": {"$slice": [{"$concatArrays": ["$starts", ["$slot"]]}, -self._burst]}},
-        )
-        seconds = (reserved["slot"] - reserved["askedAt"]).total_seconds()
+        now, schedule = self._change(lambda now, schedule: schedule.reserve(now, self._limit))
+        seconds = (schedule.starts[-1] - now).total_seconds()
         if seconds > 0:
-            self._patience.wait(seconds, f"the next request to {self._api}")
+            self._budget.wait(seconds, f"the next request to {self._api}")
 
     def hold_off(self, seconds: float) -> None:
-        """Keep everybody from asking this API for that many seconds (its Retry-After, or a back-off), at most an hour.
+        """Let nobody ask this API for that many seconds (its Retry-After, or a back-off), at most an hour.
 
-        Renews the lease: the five tries of one page, a minute each without an answer, outlast it, and no wait between
-        them is long enough to renew it.
+        Renews the lease. The five attempts for one page, a minute each without an answer, outlast the lease, and no
+        wait between them is long enough to renew it.
 
-        :raises SkipRun: the lease has been taken over
+        :raises SkipRun: another run has taken the lease
         """
-        self._patience.renew()
-        until = {"$add": ["$$NOW", round(seconds * 1000)]}
-        self._update({"heldUntil": {"$max": [until, "$heldUntil"]}})
+        self._budget.renew()
+        self._change(lambda now, schedule: schedule.hold_off(now, self._limit, seconds))
 
-    def _update(self, *stages: dict[str, Any]) -> dict[str, Any]:
-        starts, longest = {"$ifNull": ["$starts", []]}, round(LONGEST_HOLD_OFF * 1000)
-        last = {"$add": ["$$NOW", longest + _MOST_WAITING * self._period_ms]}
-        # Both true where there is none yet: null comes before any date.
-        reserved = {"$lte": [{"$arrayElemAt": [starts, -1]}, last]}
-        held = {"$lte": ["$heldUntil", {"$add": ["$$NOW", longest]}]}
-        believed = {
-            "starts": {"$cond": [reserved, starts, ["$$NOW"] * self._burst]},
-            "heldUntil": {"$cond": [held, "$heldUntil", "$$NOW"]},
-        }
-        document: dict[str, Any] | None = self._slots.find_one_and_update(
-            {"_id": self._api},
-            [{"$set": fields} for fields in (believed, *stages)],
-            upsert=True,
-            return_document=ReturnDocument.AFTER,
-        )
-        return document or {}
+    def _change(
+        self, change: Callable[[datetime, RequestSchedule], RequestSchedule]
+    ) -> tuple[datetime, RequestSchedule]:
+        """Change the stored schedule; return MongoDB's time and the new schedule.
+
+        Compare and set: when another task was faster, its schedule is read and changed instead.
+        """
+        while True:
+            read = self._slots.find_one_and_update(
+                {"_id": self._api},
+                [{"$set": {"askedAt": "$$NOW"}}],
+                upsert=True,
+                return_document=ReturnDocument.AFTER,
+            )
+            stored = read or {}  # never empty: it is an upsert
+            starts, held_until = stored.get("starts"), stored.get("heldUntil")
+            changed = change(stored["askedAt"], RequestSchedule(tuple(starts or ()), held_until))
+            same = {"_id": self._api, "starts": starts, "heldUntil": held_until}
+            new = {"starts": list(changed.starts), "heldUntil": changed.held_until}
+            if self._slots.update_one(same, {"$set": new}).matched_count:
+                return stored["askedAt"], changed

@@ -1,8 +1,8 @@
-"""The page's FastAPI app: one HTML page, its script and style, and the JSON it shows. It only ever reads.
+"""The page's FastAPI app: one HTML page, its script and style, and the JSON it shows. It only reads.
 
-Everything asks Airflow's own auth manager for permission to see the DAGs first. The page shares Airflow's origin, so
-a script in a notice would act as the person looking at it: notices leave here as JSON only, the page's script puts them
-in as text, and the content security policy runs no other script.
+Every request needs Airflow's permission to see the DAGs; Airflow's auth manager decides. The page shares Airflow's
+origin, so a script in a notice would act as the person who looks at it. So notices leave here as JSON only, the page's
+script inserts them as text, and the content security policy allows no other script.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.api_fastapi.core_api.security import requires_access_dag
-from bson import ObjectId
 from fastapi import Depends, FastAPI, HTTPException
 from fastapi.responses import JSONResponse, Response
 
 from tender_sync.connections import KeptDatabase
 from tender_sync.errors import FailRun
-from tender_sync.sources import SOURCES
+from tender_sync.sources import MONGO_CONN_ID, SOURCES
+from tender_sync.storage.rejected import find_rejected
 from tender_sync.web import queries
 from tender_sync.web.view import overview, rejected_release, without_credentials
 
@@ -41,10 +41,10 @@ _HEADERS = {
 
 
 def create_app(database: KeptDatabase | None = None) -> FastAPI:
-    """Make the app; `database` is the one of the connection `tendhunt_mongo` where none is given."""
-    kept = database or KeptDatabase()
+    """Make the app; `database` is by default that of the connection `tendhunt_mongo`."""
+    kept = database or KeptDatabase(MONGO_CONN_ID)
     files = {path.name: path.read_bytes() for path in _STATIC.iterdir()}
-    # Without /docs and /openapi.json, which FastAPI would serve to anybody.
+    # Without /docs and /openapi.json: FastAPI would serve them to anybody.
     app = FastAPI(
         title="Tender sync",
         docs_url=None,
@@ -60,7 +60,7 @@ def create_app(database: KeptDatabase | None = None) -> FastAPI:
         return response
 
     @app.exception_handler(FailRun)
-    async def say_what_failed(_request: Request, failure: FailRun) -> Response:
+    async def answer_failure(_request: Request, failure: FailRun) -> Response:
         return JSONResponse({"problem": without_credentials(str(failure))}, status_code=503)
 
     @app.get("/")
@@ -77,13 +77,13 @@ def create_app(database: KeptDatabase | None = None) -> FastAPI:
         with kept.opened() as db:
             documents = [queries.source_documents(db, source) for source in SOURCES.values()]
             buyers = queries.busiest_buyers(db)
-        # Said to be JSON already: FastAPI would look through all of it for what is not.
+        # A ready response: FastAPI would search a dictionary for values that are not JSON.
         return JSONResponse(overview(documents, buyers, now))
 
     @app.get("/api/rejected/{key}")
     def api_rejected(key: str) -> dict[str, Any]:
         with kept.opened() as db:
-            document = queries.rejected(db, ObjectId(key)) if ObjectId.is_valid(key) else None
+            document = find_rejected(db, key)
         if document is None:
             raise HTTPException(404, "no such rejected release: it may have been mapped since")
         return rejected_release(document)

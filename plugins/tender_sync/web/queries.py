@@ -1,18 +1,15 @@
-"""What the page reads from MongoDB: every query walks an index, and returns a bounded number of documents."""
+"""What the page reads from MongoDB. Every query uses an index and returns a bounded number of documents."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pymongo import DESCENDING
-
 if TYPE_CHECKING:
-    from bson import ObjectId
-    from pymongo.database import Database
-
+    from tender_sync.connections import MongoDatabase
     from tender_sync.sources.base import Source
 
+_DESCENDING = -1
 # A week of hourly runs.
 RUNS_SHOWN = 168
 ERRORS_SHOWN = 5
@@ -24,7 +21,7 @@ BUYERS_SHOWN = 12
 
 @dataclass(frozen=True)
 class SourceDocuments:
-    """The documents of one source, newest first where there are several; None where there is none yet."""
+    """The documents of one source: lists newest first, None for a document that does not exist yet."""
 
     source: Source
     job: dict[str, Any] | None
@@ -35,8 +32,8 @@ class SourceDocuments:
     audit: dict[str, Any] | None
 
 
-def source_documents(db: Database[dict[str, Any]], source: Source) -> SourceDocuments:
-    """Read what the page shows of `source`."""
+def source_documents(db: MongoDatabase, source: Source) -> SourceDocuments:
+    """Read what the page shows about `source`."""
     mine = {"source": source.name}
     errors = {"errorLog": {"$slice": -ERRORS_SHOWN}, "suspectWindows": {"$slice": -ERRORS_SHOWN}}
     rejected = db["rejectedReleases"]
@@ -44,20 +41,15 @@ def source_documents(db: Database[dict[str, Any]], source: Source) -> SourceDocu
     return SourceDocuments(
         source,
         job=db["syncJobs"].find_one(mine, errors),
-        runs=list(db["syncRuns"].find(mine).sort("startedAt", DESCENDING).limit(RUNS_SHOWN)),
-        months=list(db["syncStats"].find(mine).sort("month", DESCENDING)),
-        rejected=list(rejected.find(mine, without_raw).sort("createdAt", DESCENDING).limit(REJECTED_SHOWN)),
+        runs=list(db["syncRuns"].find(mine).sort("startedAt", _DESCENDING).limit(RUNS_SHOWN)),
+        months=list(db["syncStats"].find(mine).sort("month", _DESCENDING)),
+        rejected=list(rejected.find(mine, without_raw).sort("createdAt", _DESCENDING).limit(REJECTED_SHOWN)),
         rejected_count=rejected.count_documents(mine, limit=REJECTED_COUNTED),
-        audit=db["syncAudits"].find_one(mine, sort=[("startedAt", DESCENDING)]),
+        audit=db["syncAudits"].find_one(mine, sort=[("startedAt", _DESCENDING)]),
     )
 
 
-def busiest_buyers(db: Database[dict[str, Any]]) -> list[dict[str, Any]]:
+def busiest_buyers(db: MongoDatabase) -> list[dict[str, Any]]:
     """Read the buyers with most contracts."""
     fields = {"name": 1, "orgId": 1, "contractCount": 1}
-    return list(db["buyers"].find({}, fields).sort("contractCount", DESCENDING).limit(BUYERS_SHOWN))
-
-
-def rejected(db: Database[dict[str, Any]], key: ObjectId) -> dict[str, Any] | None:
-    """Read one rejected release whole."""
-    return db["rejectedReleases"].find_one({"_id": key})
+    return list(db["buyers"].find({}, fields).sort("contractCount", _DESCENDING).limit(BUYERS_SHOWN))

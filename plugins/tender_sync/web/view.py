@@ -1,6 +1,6 @@
-"""What the page shows, made of the documents it read: plain functions from documents to JSON.
+"""Makes what the page shows from the documents it read: pure functions from documents to JSON.
 
-Times are ISO 8601 in UTC, durations are seconds, shares are from 0 to 1. What is not known is None.
+Times are ISO 8601 in UTC, durations are seconds, shares are from 0 to 1. An unknown value is None.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ if TYPE_CHECKING:
 
 REFRESH_SECONDS = 5
 DAYS_SHOWN = 90
-# Speeds are those of the runs of the last day.
+# Rates are those of the runs of the last day.
 MEASURED_OVER = timedelta(days=1)
-# No run lasts longer; one that was killed is noticed later.
+# No run lasts longer. A killed run has no end until a later run notices it.
 LONGEST_RUN = timedelta(hours=1)
 RAW_SHOWN = 200_000
 NAMED_SHOWN = 10
 _SATURDAY = 5
 
 _RUN_COUNTS = ("fetched", "created", "updated", "unchanged", "rejected", "doubled", "requests", "pages", "windows")
-# What stands before @ in an address: a name and a password.
+# A name and a password before the @ of an address.
 _CREDENTIALS = re.compile(r"[^\s/:@'\"]*+:[^\s@'\"]*+@")
 
 
 def overview(
     documents: Iterable[SourceDocuments], buyers: Iterable[Mapping[str, Any]], now: datetime
 ) -> dict[str, Any]:
-    """Return everything on the page but raw releases."""
+    """Return everything on the page except raw releases."""
     return {
         "now": _iso(now),
         "refreshSeconds": REFRESH_SECONDS,
@@ -61,9 +61,9 @@ def overview(
 
 
 def source_view(found: SourceDocuments, now: datetime) -> dict[str, Any]:
-    """Return where one source is, what its runs did, and what is stored of it.
+    """Return how far one source has come, what its runs did, and what is stored.
 
-    A job in which somebody wrote what no run can go on from is told of, and what else there is is shown.
+    When somebody wrote a value into the job that no run can use, the view says so and shows everything else.
     """
     try:
         validated(found.job or {}, found.source)
@@ -110,13 +110,13 @@ def _source_view(found: SourceDocuments, now: datetime) -> dict[str, Any]:
 
 
 def rejected_release(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a rejected release with its raw text, cut where it is very long."""
+    """Return a rejected release with its raw text, at most `RAW_SHOWN` characters of it."""
     text = _raw_text(document)
     return _rejected(document) | {"raw": text[:RAW_SHOWN], "cut": len(text) > RAW_SHOWN}
 
 
 def without_credentials(text: str) -> str:
-    """Return a message without what may be a name and password in an address."""
+    """Return a message without any name and password in an address."""
     return _CREDENTIALS.sub("…@", text)
 
 
@@ -132,15 +132,15 @@ def _sentence(source: Source, job: Mapping[str, Any], *, backfilling: bool) -> s
     if not job:
         return f"No run has begun yet: switch on or trigger the DAG {source.dag_id}."
     if backfilling:
-        said = f"The history from {_first_day(source, job)} on is being read, window by window."
+        sentence = f"The history from {_first_day(source, job)} on is being read, window by window."
     else:
         since = f"{job['backfillCompletedAt']:%Y-%m-%d %H:%M} UTC"
-        said = f"The history is complete since {since}; each run brings what is new or changed."
+        sentence = f"The history is complete since {since}; each run brings what is new or changed."
     if job.get("status") == ERROR:
-        said = f"The last run failed and lost nothing: the next one goes on from the same place. {said}"
+        sentence = f"The last run failed and lost nothing: the next one goes on from the same place. {sentence}"
     if failures := job.get("failures"):
-        said += f" {failures} run{'s' if failures > 1 else ''} in a row could not get past the open window."
-    return said
+        sentence += f" {failures} run{'s' if failures > 1 else ''} in a row could not get past the open window."
+    return sentence
 
 
 def _first_day(source: Source, job: Mapping[str, Any]) -> str:
@@ -148,10 +148,10 @@ def _first_day(source: Source, job: Mapping[str, Any]) -> str:
 
 
 def _backfill(source: Source, job: Mapping[str, Any], runs: list[dict[str, Any]], now: datetime) -> dict[str, Any]:
-    """Say how far a backfill is, and when it ends if it goes on like the runs of the last day."""
+    """Return how far a backfill is, and when it ends if it goes on like the runs of the last day."""
     start = _moment(job.get("backfillStartDate")) or source.history_start
     reached = _moment(job.get("lastSyncedDate")) or start
-    # Replays and audits read the source as well, and bring it no further; runs before a reset brought it elsewhere.
+    # Replays and audits also read, but move nothing forward. Runs before a reset moved another backfill forward.
     since = job.get("resetAt") or start
     runs = [run for run in runs if run.get("mode") == BACKFILLING and run["startedAt"] >= since]
     recent = [run for run in runs if run["startedAt"] > now - MEASURED_OVER]
@@ -254,14 +254,14 @@ def _raw_text(document: Mapping[str, Any]) -> str:
         return json.dumps(document["raw"], indent=2, ensure_ascii=False, default=str)
     if "rawZlib" not in document:
         return "nothing was kept"
-    # Never more than is shown, whatever it would unpack to; a character has at most four bytes.
+    # Unpack no more than is shown. A character has at most four bytes.
     return zlib.decompressobj().decompress(document["rawZlib"], 4 * RAW_SHOWN + 4).decode(errors="replace")
 
 
 def _stored(months: Iterable[Mapping[str, Any]], *, read: tuple[str, str], until: datetime) -> dict[str, Any]:
-    """Return the contracts stored: in all, by stage, by sector, by month, and by day for the last days to `until`.
+    """Return how many contracts are stored: in all, by stage, sector and month, and by day for the days up to `until`.
 
-    A gap is a working day between the two days of `read` on which nothing was published as far as is stored.
+    A gap is a working day between the two days of `read` without a stored notice.
     """
     stages: Counter[str] = Counter()
     sectors: Counter[str] = Counter()

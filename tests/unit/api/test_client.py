@@ -1,4 +1,4 @@
-"""One page: what each answer leads to. The hook is a scripted one; real sockets are in tests/integration."""
+"""What each answer to a request for a page leads to. The hook is scripted; tests/integration uses real sockets."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from airflow.providers.http.hooks.http import HttpHook
 from hypothesis import example, given
 from hypothesis import strategies as st
 from urllib3 import HTTPResponse
-from urllib3.exceptions import SSLError
+from urllib3.exceptions import MaxRetryError, SSLError
 
-from tender_sync.api.client import TRIES, PageClient
+from tender_sync.api.client import PageClient
+from tender_sync.api.request_schedule import LONGEST_HOLD_OFF
+from tender_sync.api.retry_rules import TRIES
 from tender_sync.errors import FailRun, FixSetup, ReadAgain, RetrySmallerWindow
 from tender_sync.run_meter import RunMeter
 from tender_sync.sources import CONTRACTS_FINDER, FIND_A_TENDER, SOURCES
-from tender_sync.storage.request_slots import LONGEST_HOLD_OFF
 from tender_sync.windows import TimeRange, first_query
 from tests.simulated import SimulatedClock
 from tools.mongod import free_port
@@ -41,7 +42,7 @@ def answer(status=200, body=b'{"releases": []}', **headers):
 
 
 class ScriptedHook:
-    """Gives the scripted answers one after another, the last one for ever; keeps what was asked."""
+    """Gives the scripted answers one after another, the last one again and again; keeps the requests."""
 
     base_url = "http://api.test"
 
@@ -58,7 +59,7 @@ class ScriptedHook:
 
 
 class RequestSlots:
-    """Remembers what was held off."""
+    """Counts the slots and keeps the seconds of every hold-off."""
 
     def __init__(self):
         self.turns = 0
@@ -301,9 +302,10 @@ def test_a_refused_cursor_means_reading_the_window_again(source, status):
 
 
 @both_sources
-def test_an_unusable_address_needs_a_person(source):
+def test_a_refused_certificate_needs_a_person(source):
+    refused = ssl.SSLCertVerificationError(1, "self-signed certificate")
     with pytest.raises(FixSetup, match=source.http_conn_id):
-        fetch(source, requests.exceptions.SSLError("certificate verify failed"))
+        fetch(source, requests.exceptions.SSLError(MaxRetryError(None, "/", SSLError(refused))))
 
 
 @both_sources

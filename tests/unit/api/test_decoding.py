@@ -1,4 +1,4 @@
-"""What answers have been seen to contain, and what must not be mistaken for a release package."""
+"""Defects that real answers contain, and answers that are no release package."""
 
 from __future__ import annotations
 

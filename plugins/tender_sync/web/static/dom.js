@@ -1,4 +1,4 @@
-// Making elements. Every text goes in as a text node, never as markup: notices are written by strangers.
+// Makes elements. Every text becomes a text node, never markup: strangers write the notices.
 
 export function el(name, attributes = {}, ...children) {
   return fill(document.createElement(name), attributes, children);
@@ -29,8 +29,8 @@ export function duration(seconds) {
   if (at === -1) return "0 s";
   const [unit, size] = UNITS[at];
   const first = Math.floor(whole / size);
-  const said = unit === "day" ? `${first} day${first === 1 ? "" : "s"}` : `${first} ${unit}`;
+  const text = unit === "day" ? `${first} day${first === 1 ? "" : "s"}` : `${first} ${unit}`;
   const [smaller, part] = UNITS[at + 1] ?? ["", 1];
   const rest = Math.floor((whole - first * size) / part);
-  return rest && smaller ? `${said} ${rest} ${smaller}` : said;
+  return rest && smaller ? `${text} ${rest} ${smaller}` : text;
 }

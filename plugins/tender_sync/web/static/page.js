@@ -1,4 +1,4 @@
-// Asks for the overview again and again, and shows it. What is on the page when that fails stays, marked as old.
+// Reads the overview every few seconds and shows it. After a failure the page keeps its content, marked as old.
 import { el, moment, duration } from "./dom.js";
 import { buyersSection, sourceSection } from "./sections.js";
 
@@ -6,11 +6,11 @@ const content = document.getElementById("content");
 const problem = document.getElementById("problem");
 const freshness = document.getElementById("freshness");
 const opened = new Set();
-const PATIENCE_MS = 10_000;
+const TIMEOUT_MS = 10_000;
 let readAt = null;
 
 async function ask(path) {
-  const answer = await fetch(path, { signal: AbortSignal.timeout(PATIENCE_MS), headers: { Accept: "application/json" } });
+  const answer = await fetch(path, { signal: AbortSignal.timeout(TIMEOUT_MS), headers: { Accept: "application/json" } });
   const body = await answer.json().catch(() => ({}));
   if (answer.ok) return body;
   if (answer.status === 401) throw new Error("Your Airflow session has ended: log in again and come back.");
@@ -24,15 +24,15 @@ async function refresh() {
     const overview = await ask("api/overview");
     wait = overview.refreshSeconds;
     show(overview);
-    say("");
+    showProblem("");
   } catch (failure) {
-    say(failure.name === "TimeoutError" ? `Airflow did not answer within ${PATIENCE_MS / 1000} s.` : failure.message);
+    showProblem(failure.name === "TimeoutError" ? `Airflow did not answer within ${TIMEOUT_MS / 1000} s.` : failure.message);
   }
   setTimeout(refresh, 1000 * wait);
 }
 
 function show({ now, refreshSeconds, sources, buyers }) {
-  // Text that somebody is marking to copy is left alone until they are done, and so is how old it is said to be.
+  // While somebody selects text to copy, nothing changes, not even the stated age.
   if (!getSelection().isCollapsed) return;
   readAt = new Date();
   freshness.textContent = `as of ${moment(now)}:${now.slice(17, 19)} UTC, like all times here; read again every ${refreshSeconds} s`;
@@ -46,20 +46,20 @@ function show({ now, refreshSeconds, sources, buyers }) {
 
 const focusable = () => [...content.querySelectorAll("a, button, summary")];
 
-function say(text) {
+function showProblem(text) {
   problem.hidden = !text;
   problem.textContent = text && readAt ? `${text.replace(/\.?$/, ".")} What is shown below is ${duration((Date.now() - readAt) / 1000)} old.` : text;
   content.classList.toggle("old", Boolean(text));
 }
 
-// A <details> that was open stays open when the page is drawn anew.
+// A <details> that was open stays open when the page is drawn again.
 function remember(key, details) {
   details.open = opened.has(key);
   details.addEventListener("toggle", () => (details.open ? opened.add(key) : opened.delete(key)));
   return details;
 }
 
-// Airflow shows this page in a frame that must not navigate the window around it; the document outside may.
+// Airflow shows this page in a frame, which may not navigate the window around it. The outer document may.
 function openInAirflow(path, text) {
   const link = el("a", { href: new URL(`../${path}`, document.baseURI).href, target: "_top" }, text);
   link.addEventListener("click", (event) => {

@@ -1,4 +1,4 @@
-// One section a source, and the buyers: what the overview says, as elements.
+// Makes elements from the overview: one section for each source, and one for the buyers.
 import { bars, ranking } from "./charts.js";
 import { duration, el, moment, number, percent } from "./dom.js";
 
@@ -89,7 +89,7 @@ function charts(source) {
     bars("Releases per run", source.runs.map((run) => (
       { label: label(run), parts: parts.map((name) => ({ name, n: run[name] })) })), { keys: parts }),
     bars("Time waited per run", source.runs.map((run) => (
-      { label: label(run), parts: [{ name: "waited", said: "waited", n: run.waitedSeconds }] })), { say: duration }),
+      { label: label(run), parts: [{ name: "waited", n: run.waitedSeconds }] })), { format: duration }),
     bars("Notices published per day, as stored", source.days.map((day) => (
       { label: day.day, gap: day.gap, parts: [{ name: "stored", n: day.contracts }] }))),
     gaps.length ? el("p", { class: "bad", "data-fact": "gaps" }, missing) : null,

@@ -1,4 +1,4 @@
-// Light or dark as Airflow's own switch says, which keeps its choice under "theme"; else as the system says.
+// Light or dark: Airflow's own switch decides, which stores its choice as "theme"; without one, the system decides.
 // Loaded before the style, so that nothing flashes.
 (() => {
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
@@ -9,6 +9,6 @@
   };
   apply();
   dark.addEventListener("change", apply);
-  // The switch is in another document of this origin, so this one is told.
+  // The switch is in another document of this origin, so its change arrives here as an event.
   window.addEventListener("storage", apply);
 })();
