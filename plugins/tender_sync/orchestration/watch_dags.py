@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG, CronTriggerTimetable, Param
 
 from tender_sync.orchestration.dags import DAG_DEFAULTS, TASK_DEFAULTS
 from tender_sync.orchestration.operators import CompletenessAuditOperator, FreshnessCheckOperator
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 # At six requests a minute 150 pages: a usual week of both sources, and over before the next hourly run begins.
 AUDIT_MINUTES = 25
 ALL = "all"
+# A new installation has nothing to audit, and an audit at work holds its source: the first hourly runs would skip. So
+# the first audit is that of the next Sunday, not at once that of the last, as a cron text and a `start_date` would have
+# it. The hour is room for a scheduler that is late: the first run is planned anew with every parse of the DAG.
+_FROM_THE_NEXT_SUNDAY = CronTriggerTimetable("20 2 * * 0", timezone="UTC", run_immediately=timedelta(hours=1))
 
 
 def audit_dag(doc_md: str | None, notify: Sequence[BaseNotifier]) -> DAG:
@@ -28,7 +32,7 @@ def audit_dag(doc_md: str | None, notify: Sequence[BaseNotifier]) -> DAG:
         dag_id="completeness_audit",
         description="Lists what the APIs show once more, in other windows, and brings in what is missing; weekly",
         doc_md=doc_md,
-        schedule="20 2 * * 0",
+        schedule=_FROM_THE_NEXT_SUNDAY,
         tags=["tendhunt", "ocds", "audit"],
         default_args={**TASK_DEFAULTS, "on_failure_callback": list(notify)},
         params={
@@ -45,7 +49,7 @@ def audit_dag(doc_md: str | None, notify: Sequence[BaseNotifier]) -> DAG:
             ),
             "time_budget_minutes": time_budget(AUDIT_MINUTES),
         },
-        **DAG_DEFAULTS,
+        **DAG_DEFAULTS | {"start_date": None},  # with one, Airflow would not look at `run_immediately`
     ) as dag:
         for source in SOURCES.values():
             CompletenessAuditOperator(task_id=f"audit_{source.dag_id}", source=source.name)
