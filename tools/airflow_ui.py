@@ -2,43 +2,40 @@
 
 from __future__ import annotations
 
-import http
-import json
+import http.client
+import secrets
 import socket
 import time
-import urllib.error
-import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
+from tools.local_json import ask
 from tools.mongod import free_port
 from tools.options import shown
 from tools.stack import Failed
 
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Mapping
 
     from tools.stack import Stack
 
 _USUAL_PORT = 8080
 _START_SECONDS = 180
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 # What `airflow standalone` starts, without its wrapper: that leaves its children behind when it is ended, and starts
 # two log servers on all of the machine's addresses.
-_COMPONENTS = (
-    ("api-server", "--host", "127.0.0.1"),
-    ("scheduler", "--skip-serve-logs"),
-    ("dag-processor",),
-    ("triggerer", "--skip-serve-logs"),
-)
+API_SERVER = ("api-server", "--host", "127.0.0.1")
+_DAG_PROCESSOR, _TRIGGERER = ("dag-processor",), ("triggerer", "--skip-serve-logs")
+# Started when the API server answers: it starts tasks at once, and a task that cannot report there fails.
+_SCHEDULER = ("scheduler", "--skip-serve-logs")
 
 
-def show_ui(stack: Stack, environment: dict[str, str]) -> None:
+def show_ui(stack: Stack, environment: Mapping[str, str]) -> NoReturn:
     """Start Airflow, print its address when it is healthy, and stay until the process is told to stop.
 
     Everybody on this machine is its admin; nobody else can reach it.
 
-    :raises Failed: a part of it ended, or it is not healthy in time
+    :raises Failed: a component ended, or is not healthy in time
     """
     print("starting Airflow: about half a minute", flush=True)
     ui = start_ui(stack, {**environment, "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True"}, port=_port())
@@ -53,16 +50,58 @@ def show_ui(stack: Stack, environment: dict[str, str]) -> None:
     ui.watch()
 
 
-@dataclass(frozen=True)
+@dataclass
 class Ui:
-    """Airflow's components at work, and the address of its UI."""
+    """Airflow's components on 127.0.0.1:`port`; they end with the stack. `environment` adds to the stack's."""
 
     stack: Stack
-    address: str
-    parts: dict[str, subprocess.Popen[bytes]]
+    environment: Mapping[str, str]
+    port: int
+    parts: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.environment = {
+            **self.environment,
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__PORT": str(self.port),
+            "AIRFLOW__API__BASE_URL": self.address,  # tasks report to it; by default they would to port 8080
+            # HS512 wants a key of 64 bytes; the one that Airflow makes for itself has 24.
+            "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(64),
+            "AIRFLOW__CORE__PARALLELISM": "4",
+        }
+
+    @property
+    def address(self) -> str:
+        """Return the address of the UI."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self, *commands: tuple[str, ...]) -> None:
+        """Start components, each by the words of its `airflow` command."""
+        for name, *options in commands:
+            self.parts[name] = self.stack.airflow(name, *options, log=f"{name}.log", **self.environment)
+
+    def await_health(self, *names: str) -> None:
+        """Wait until the API server answers and reports each of `names` healthy.
+
+        :raises Failed: a component ended, or they are not healthy in time
+        """
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._healthy(*names):
+            self.check()
+            if time.monotonic() > deadline:
+                logs = shown(self.stack.logs)
+                raise Failed(f"Airflow is not healthy after {_START_SECONDS} s; its logs are in {logs}")
+            time.sleep(0.5)
+
+    def _healthy(self, *names: str) -> bool:
+        try:
+            components = ask("GET", f"{self.address}/api/v2/monitor/health", timeout=5)
+        except (OSError, http.client.HTTPException):
+            return False  # not yet
+        return all(components[name]["status"] == "healthy" for name in names)
 
     def check(self) -> None:
-        """Raise Failed if a part of it has ended."""
+        """Raise Failed if a component has ended."""
         self.stack.check()
         for name, process in self.parts.items():
             if process.poll() is not None:
@@ -70,33 +109,22 @@ class Ui:
                 raise Failed(f"Airflow's {name} has ended by itself; the reason is in {log}")
 
     def watch(self) -> NoReturn:
-        """Stay until the process is told to stop; raise Failed if a part of it has ended."""
+        """Stay until the process is told to stop; raise Failed if a component has ended."""
         while True:
             self.check()
             time.sleep(1)
 
 
-def start_ui(stack: Stack, environment: dict[str, str], port: int) -> Ui:
-    """Start Airflow on 127.0.0.1 and return when it is healthy; it ends with the stack.
+def start_ui(stack: Stack, environment: Mapping[str, str], port: int) -> Ui:
+    """Start Airflow and return when it is healthy.
 
-    :raises Failed: a part of it ended, or it is not healthy in time
+    :raises Failed: a component ended, or is not healthy in time
     """
-    address = f"http://127.0.0.1:{port}"
-    settings = {
-        **environment,
-        "AIRFLOW__API__HOST": "127.0.0.1",
-        "AIRFLOW__API__PORT": str(port),
-        "AIRFLOW__API__BASE_URL": address,  # tasks report to it; by default they would to port 8080
-        "AIRFLOW__CORE__PARALLELISM": "4",
-    }
-    parts = {name: stack.airflow(name, *options, log=f"{name}.log", **settings) for name, *options in _COMPONENTS}
-    ui = Ui(stack, address, parts)
-    deadline = time.monotonic() + _START_SECONDS
-    while not _healthy(address):
-        ui.check()
-        if time.monotonic() > deadline:
-            raise Failed(f"Airflow is not healthy after {_START_SECONDS} s; its logs are in {shown(stack.logs)}")
-        time.sleep(0.5)
+    ui = Ui(stack, environment, port)
+    ui.start(API_SERVER, _DAG_PROCESSOR, _TRIGGERER)
+    ui.await_health("metadatabase")
+    ui.start(_SCHEDULER)
+    ui.await_health("scheduler", "dag_processor")
     return ui
 
 
@@ -108,12 +136,3 @@ def _port() -> int:
         except OSError:
             return free_port()
     return _USUAL_PORT
-
-
-def _healthy(address: str) -> bool:
-    try:
-        with _DIRECT.open(f"{address}/api/v2/monitor/health", timeout=5) as answer:
-            parts = json.loads(answer.read())
-    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError):
-        return False  # not yet
-    return all(parts[name]["status"] == "healthy" for name in ("metadatabase", "scheduler", "dag_processor"))

@@ -8,7 +8,6 @@ What this cannot show (images, networks, volumes, limits) is listed in docs/DEPL
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import secrets
@@ -17,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,6 +25,7 @@ import yaml
 from pymongo import MongoClient
 
 from tender_sync.sources import SOURCES
+from tools.local_json import ask
 from tools.mongod import free_port, mongod_binary
 from tools.ocds_server import Catalogue, OcdsServer, ServerClock, generate
 from tools.options import ROOT
@@ -35,7 +34,6 @@ from tools.processes import Stopped, become_worker, end_descendants, guard
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _WAIT_SECONDS = 180
 _VARIABLE = re.compile(r"\$(?:\$|\{(\w+):[-?]([^{}]*)\})")
 _STARTED_LAST = ("airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer")
@@ -57,8 +55,9 @@ class Native:
 
     def __post_init__(self) -> None:
         names = (line.partition("=") for line in (ROOT / ".env.example").read_text().splitlines() if line[:1].isalpha())
-        # A Fernet key is 32 bytes as URL-safe base64, padding included; any such text is a good password too.
-        self.secrets = {name: value or f"{secrets.token_urlsafe(32)}=" for name, _, value in names}
+        self.secrets = {name: value or secrets.token_urlsafe(48) for name, _, value in names}
+        # 32 bytes as URL-safe base64, padding included.
+        self.secrets["AIRFLOW_FERNET_KEY"] = f"{secrets.token_urlsafe(32)}="
         self.ports = {name: free_port() for name in ("postgres", "mongo", "api", "health")}
         self.secrets |= {"AIRFLOW_BASE_URL": self.url, "BACKFILL_START_DATE": "", "SYNC_PACE_SECONDS": ""}
         self.services = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())["services"]
@@ -195,11 +194,7 @@ class Native:
 
     def ask(self, method: str, path: str, token: str = "", body: Mapping[str, Any] | None = None) -> Any:
         """Do one request to Airflow's API."""
-        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.url}{path}", data, headers, method=method)  # noqa: S310 - our own address
-        with _DIRECT.open(request, timeout=60) as answer:
-            return json.loads(answer.read())
+        return ask(method, f"{self.url}{path}", body, token=token)
 
 
 def say(name: str, what: str) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import http.client
-import json
 import random
 import sys
 import tempfile
@@ -35,6 +34,8 @@ from tender_sync.storage.page_commit import MappedPage, Store
 from tender_sync.storage.schema import ensure_schema
 from tender_sync.storage.sync_jobs import SyncJobs
 from tender_sync.windows import OpenWindow
+from tools.airflow_ui import API_SERVER, Ui
+from tools.local_json import ask
 from tools.mongod import free_port
 from tools.options import Options
 from tools.processes import Stopped, become_worker, end_descendants
@@ -54,7 +55,6 @@ _RUNS = 2 * 365 * 24
 _REJECTED = 5_000
 _REQUESTS = 200
 _PAGES = 50
-_START_SECONDS = 120
 _SECTORS = (*sorted(set(CPV_SECTOR_MAP.values())), None)
 _STAGES, _STATUSES = ("PLANNING", "TENDER", "AWARD"), ("OPEN", "CLOSED", "AWARDED", "CANCELLED")
 # The runs of these DAGs are no part of this: only the API server is started, and the local OCDS server has nothing.
@@ -160,22 +160,14 @@ def _rejected(source: Source, number: int, now: datetime) -> dict[str, Any]:
 
 
 def _ask(stack: Stack) -> None:
-    port = free_port()
-    settings = {
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
-        "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
-    }
-    server = stack.airflow("api-server", "--host", "127.0.0.1", "--port", str(port), log="api-server.log", **settings)
-    deadline = time.monotonic() + _START_SECONDS
-    while not (token := _token(port)):
-        if server.poll() is not None or time.monotonic() > deadline:
-            raise Failed(f"Airflow's API server did not start; its log is in {stack.logs}")
-        time.sleep(0.5)
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    sent = {"Authorization": f"Bearer {token}"}
+    ui = Ui(stack, {"AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True"}, free_port())
+    ui.start(API_SERVER)
+    ui.await_health("metadatabase")
+    sent = {"Authorization": f"Bearer {ask('GET', f'{ui.address}/auth/token')['access_token']}"}
+    connection = http.client.HTTPConnection("127.0.0.1", ui.port, timeout=30)
     sizes = set()
 
-    def ask() -> None:
+    def ask_page() -> None:
         connection.request("GET", "/tender-sync/api/overview", headers=sent)
         answer = connection.getresponse()
         body = answer.read()
@@ -183,7 +175,7 @@ def _ask(stack: Stack) -> None:
             raise Failed(f"the page answered {answer.status}: {body[:300]!r}")
         sizes.add(len(body))
 
-    first, *others = [_timed(ask)[1] * 1000 for _ in range(_REQUESTS)]
+    first, *others = [_timed(ask_page)[1] * 1000 for _ in range(_REQUESTS)]
     connection.close()
     print(
         f"the page's JSON, {max(sizes) / 1000:.0f} kB, {_REQUESTS} times one after another: the first {first:.0f} ms, "
@@ -191,18 +183,6 @@ def _ask(stack: Stack) -> None:
         f"{max(others):.0f} ms",
         flush=True,
     )
-
-
-def _token(port: int) -> str | None:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", "/auth/token")
-        answer = connection.getresponse()
-        return str(json.loads(answer.read())["access_token"]) if answer.status < http.client.BAD_REQUEST else None
-    except (OSError, http.client.HTTPException):
-        return None  # not yet
-    finally:
-        connection.close()
 
 
 def _commit(db: Database[dict[str, Any]]) -> None:

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 
 from . import wire
 from .answer import Answer
-from .faults import fault
+from .faults import REGISTRY, fault
 from .jsontext import encode
 from .limits import stop_for_five_minutes, too_many_requests
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .faults import Exchange
+    from .wire import Delivery
 
 _HTML = (("Content-Type", "text/html"),)
 
@@ -43,29 +46,11 @@ def http_403(_exchange: Exchange) -> Answer:
 
 
 @fault
-def http_500(_exchange: Exchange) -> Answer:
-    """Give an internal server error, in HTML."""
-    return Answer(500, _page("500 Internal Server Error"), _HTML)
-
-
-@fault
-def http_502(_exchange: Exchange) -> Answer:
-    """Give a bad gateway, in HTML."""
-    return Answer(502, _page("502 Bad Gateway"), _HTML)
-
-
-@fault
 def http_503(exchange: Exchange, retry_after: int | None = 60, *, as_date: bool = False) -> Answer:
     """Say that the service is unavailable; documented for Find a Tender as coming with Retry-After."""
     wait = _retry_after(exchange, retry_after, as_date=as_date)
     headers = _HTML if wait is None else (*_HTML, ("Retry-After", wait))
     return Answer(503, _page("503 Service Temporarily Unavailable"), headers)
-
-
-@fault
-def http_504(_exchange: Exchange) -> Answer:
-    """Give a gateway time-out, in HTML."""
-    return Answer(504, _page("504 Gateway Time-out"), _HTML)
 
 
 @fault
@@ -83,36 +68,27 @@ def expired_cursor(exchange: Exchange) -> Answer | None:
 
 
 @fault
-def reset(exchange: Exchange) -> Answer:
-    """Reset the connection before the answer."""
-    return replace(exchange.answer, delivery=wire.reset)
-
-
-@fault
-def reset_mid_body(exchange: Exchange) -> Answer:
-    """Reset the connection after half the body."""
-    return replace(exchange.answer, delivery=wire.reset_mid_body)
-
-
-@fault
-def cut_short(exchange: Exchange) -> Answer:
-    """Send half the body although Content-Length promises all of it."""
-    return replace(exchange.answer, delivery=wire.cut_short)
-
-
-@fault
-def cut_short_no_length(exchange: Exchange) -> Answer:
-    """Send half the body without Content-Length, closed in good order."""
-    return replace(exchange.answer, delivery=wire.cut_short_no_length)
-
-
-@fault
-def hang(exchange: Exchange) -> Answer:
-    """Send no byte at all, and keep the connection open."""
-    return replace(exchange.answer, delivery=wire.hang)
-
-
-@fault
 def trickle(exchange: Exchange, size: int = 1, pause: float = 0.1) -> Answer:
     """Send the body in drops of `size` bytes, one every `pause` seconds."""
     return replace(exchange.answer, delivery=wire.trickle(size, pause))
+
+
+def _html_error(status: int, reason: str) -> Callable[[Exchange], Answer]:
+    return lambda _exchange: Answer(status, _page(f"{status} {reason}"), _HTML)
+
+
+def _delivered(delivery: Delivery) -> Callable[[Exchange], Answer]:
+    return lambda exchange: replace(exchange.answer, delivery=delivery)
+
+
+# The other errors of a proxy, in HTML; and the ways to lose an answer, each named as in `wire`, which describes it.
+REGISTRY |= {
+    "http_500": _html_error(500, "Internal Server Error"),
+    "http_502": _html_error(502, "Bad Gateway"),
+    "http_504": _html_error(504, "Gateway Time-out"),
+    "reset": _delivered(wire.reset),
+    "reset_mid_body": _delivered(wire.reset_mid_body),
+    "cut_short": _delivered(wire.cut_short),
+    "cut_short_no_length": _delivered(wire.cut_short_no_length),
+    "hang": _delivered(wire.hang),
+}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from .generate_fts import end_of_day, london
+from .generate_parts import end_of_day, london
 from .organisations import CF_BUYER_SCHEMES, CF_SUPPLIER_SCHEMES, Organisation, Register, amount, any_of
 from .words import SUBJECTS
 
@@ -64,16 +64,7 @@ class ContractsFinderWriter:
         earlier = self._random.choice(before) if before else None
         subject, buyer = self._random.choice(SUBJECTS), self._register.buyer()
         status = {"award": "complete", "tender": "active"}.get(stage) or self._random.choice(("planning", "planned"))
-        document_type, description = _DOCUMENTS[status]
-        notice = {
-            "id": "1",
-            "documentType": document_type,
-            "description": f"{description} on Contracts Finder",
-            "url": f"https://www.contractsfinder.service.gov.uk/Notice/{guid}",
-            "datePublished": date,
-            "format": "text/html",
-            "language": "en",
-        }
+        notice = self._notice(status, guid, date)
         tender: dict[str, Any] = {
             "id": f"{buyer.place.name.upper()}-DN{self._suffix}",
             "title": f"{buyer.place.name} {subject.title}",
@@ -106,18 +97,7 @@ class ContractsFinderWriter:
         if stage == "award":
             suppliers = [self._register.supplier() for _ in range(self._random.choice((1, 1, 1, 1, 2, 6)))]
             release["parties"] += [self._party(supplier, "supplier") for supplier in suppliers]
-            release["awards"] = [
-                {
-                    "id": f"{release['ocid']}-1",
-                    "status": "active",
-                    "date": london(when, -5),
-                    "datePublished": date,
-                    "value": {"amount": amount(self._random), "currency": "GBP"},
-                    "suppliers": [supplier.reference for supplier in suppliers],
-                    "contractPeriod": tender["contractPeriod"],
-                    "documents": [notice],
-                }
-            ]
+            release["awards"] = [self._award(release, suppliers, when, notice)]
         elif stage == "tender":
             link = {"id": "2", "description": "Additional information on how to apply for this contract"}
             portal = {**link, "url": f"https://bids.{buyer.place.name.lower()}.example.org/advert?id={self._suffix}"}
@@ -126,6 +106,32 @@ class ContractsFinderWriter:
             release["planning"] = {"documents": [notice]}
             del tender["tenderPeriod"]
         return release
+
+    def _notice(self, status: str, guid: str, date: str) -> dict[str, Any]:
+        document_type, description = _DOCUMENTS[status]
+        return {
+            "id": "1",
+            "documentType": document_type,
+            "description": f"{description} on Contracts Finder",
+            "url": f"https://www.contractsfinder.service.gov.uk/Notice/{guid}",
+            "datePublished": date,
+            "format": "text/html",
+            "language": "en",
+        }
+
+    def _award(
+        self, release: dict[str, Any], suppliers: list[Organisation], when: datetime, notice: dict[str, Any]
+    ) -> dict[str, Any]:
+        return {
+            "id": f"{release['ocid']}-1",
+            "status": "active",
+            "date": london(when, -5),
+            "datePublished": release["date"],
+            "value": {"amount": amount(self._random), "currency": "GBP"},
+            "suppliers": [supplier.reference for supplier in suppliers],
+            "contractPeriod": release["tender"]["contractPeriod"],
+            "documents": [notice],
+        }
 
     def _add_values(self, tender: dict[str, Any], stage: str) -> None:
         value = amount(self._random)

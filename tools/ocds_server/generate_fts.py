@@ -6,15 +6,16 @@ releases in 30 recorded days, split by the notice types of one recorded day.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from .find_a_tender import LONDON
-from .organisations import FTS_BUYER_SCHEMES, FTS_SUPPLIER_SCHEMES, Organisation, Register, amount, any_of
-from .words import SUBJECTS, Subject
+from .generate_old_rules import OldRules
+from .generate_parts import Process, end_of_day, london
+from .organisations import amount, any_of
+from .words import SUBJECTS
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from random import Random
 
 _PROCESSES_KEPT = 400
@@ -33,59 +34,16 @@ _CRITERIA: Final = {
         {"type": "quality", "name": "Quality", "numbers": [{"number": 40, "weight": "percentageExact"}]},
     ]
 }
-_OLD_CRITERIA: Final = {"criteria": [{"name": "Quality", "type": "quality", "description": "30"}, {"type": "price"}]}
 _ACT = {"id": "2023/54", "scheme": "UKPGA", "uri": "https://www.legislation.gov.uk/ukpga/2023/54/contents"}
 _DIRECTIVE = {"id": "32014L0024", "scheme": "CELEX"}
 _FREQUENT_TYPES: Final = {"UK7": 0.76, "UK6": 0.2, "UK5": 0.027, "UK14": 0.006, "UK15": 0.007}
-_DOCUMENTS: Final = {
-    "UK1": ("plannedProcurementNotice", "Pipeline notice"),
-    "UK2": ("marketEngagementNotice", "Preliminary market engagement notice"),
-    "UK3": ("plannedProcurementNotice", "Planned procurement notice"),
-    "UK4": ("tenderNotice", "Tender notice"),
-    "UK5": ("awardNotice", "Transparency notice"),
-    "UK6": ("awardNotice", "Contract award notice"),
-    "UK7": ("contractNotice", "Contract details notice"),
-    "UK10": ("contractNotice", "Contract change notice"),
-    "UK11": ("contractTerminationNotice", "Contract termination notice"),
-    "UK12": ("tenderCancellationNotice", "Procurement termination notice"),
-    "UK14": ("awardNotice", "Dynamic market establishment notice"),
-    "UK15": ("awardNotice", "Dynamic market modification notice"),
-}
 
 
-def london(when: datetime, days: float = 0) -> str:
-    """Write a time as both services do: London local time with its offset, `Z` in winter."""
-    local = (when + timedelta(days=days)).astimezone(LONDON)
-    return local.isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def end_of_day(when: datetime, days: float) -> str:
-    """Write the last second of a London day."""
-    local = (when + timedelta(days=days)).astimezone(LONDON)
-    return london(local.replace(hour=23, minute=59, second=59, fold=0).astimezone(UTC))
-
-
-@dataclass
-class Process:
-    """One contracting process, as far as its notices have told it."""
-
-    ocid: str
-    regime: str
-    buyer: Organisation
-    subject: Subject
-    title: str
-    net: float
-    supplier: Organisation
-    stages: list[str] = field(default_factory=list)
-
-
-class FindATenderWriter:
+class FindATenderWriter(OldRules):
     """Writes notices one after the other; updates and awards often continue a process begun before."""
 
     def __init__(self, random: Random, *, first: int = 1) -> None:
-        self._random = random
-        self._register = Register(random, FTS_BUYER_SCHEMES, FTS_SUPPLIER_SCHEMES)
-        self._number = first - 1
+        super().__init__(random, first=first)
         self._ocid = 0x20000 + first
         self._processes: list[Process] = []
         self._kinds = {
@@ -152,70 +110,6 @@ class FindATenderWriter:
         if len(self._processes) > _PROCESSES_KEPT:
             self._processes.pop(0)
         return process
-
-    # Parts
-
-    def _chance(self, share: float) -> bool:
-        return self._random.random() < share
-
-    def _party(self, organisation: Organisation, role: str) -> dict[str, Any]:
-        party: dict[str, Any] = {
-            "name": organisation.name,
-            "id": organisation.id,
-            "identifier": {"scheme": organisation.scheme, "id": organisation.number},
-            "address": {
-                "streetAddress": "Town Hall",
-                "locality": organisation.place.name,
-                "postalCode": organisation.place.postcode,
-                "country": "GB",
-                "countryName": "United Kingdom",
-                "region": organisation.place.itl,
-            },
-            "contactPoint": {"name": "Procurement Team", "email": organisation.mail, "telephone": "01632 960001"},
-            "roles": [role],
-        }
-        if organisation.scheme == "GB-FTS":
-            party["identifier"] = {"legalName": organisation.name}
-        if role == "supplier":
-            party["details"] = {"scale": "sme", "vcse": False}
-        return party
-
-    def _value(self, net: float) -> dict[str, Any]:
-        value: dict[str, Any] = {"amountGross": round(net * 1.2, 2), "amount": net, "currency": "GBP"}
-        if self._chance(0.18):  # amountGross stands alone in 18 % of the Act's tenders
-            del value["amount"]
-        if self._chance(0.01):
-            value["currency"] = "EUR"
-        return value
-
-    def _items(self, process: Process) -> list[dict[str, Any]]:
-        subject, place = process.subject, process.buyer.place
-        classifications = [{"scheme": "CPV", "id": subject.cpv, "description": subject.cpv_description}]
-        if self._chance(0.3):
-            classifications.append({"scheme": "CPV", "id": subject.other_cpv, "description": subject.title})
-        return [
-            {
-                "id": "1",
-                "additionalClassifications": classifications,
-                "deliveryAddresses": [{"region": place.itl, "country": "GB", "countryName": "United Kingdom"}],
-                "relatedLot": "1",
-            }
-        ]
-
-    def _period(self, when: datetime) -> dict[str, str]:
-        return {"startDate": london(when, 60), "endDate": end_of_day(when, 60 + 365)}
-
-    def _notice(self, release: dict[str, Any], kind: str) -> dict[str, Any]:
-        document_type, description = _DOCUMENTS[kind]
-        return {
-            "id": release["id"],
-            "documentType": document_type,
-            "noticeType": kind,
-            "description": f"{description} on Find a Tender",
-            "url": f"https://www.find-tender.service.gov.uk/Notice/{release['id']}",
-            "datePublished": release["date"],
-            "format": "text/html",
-        }
 
     # The Procurement Act 2023
 
@@ -319,19 +213,7 @@ class FindATenderWriter:
         ]
         award = release["awards"][0]
         if kind == "UK7":
-            release["contracts"] = [
-                {
-                    "id": "1",
-                    "awardID": "1",
-                    "title": process.title,
-                    "status": "active",
-                    "period": self._period(when),
-                    "value": self._value(process.net),
-                    "dateSigned": london(when, -10),
-                    "statusDetails": None,
-                    "documents": [self._notice(release, kind)],
-                }
-            ]
+            release["contracts"] = [self._contract(release, process, when)]
         else:
             award["documents"] = [self._notice(release, kind)]
             if kind in ("UK5", "UK6"):
@@ -342,6 +224,19 @@ class FindATenderWriter:
             award["status"] = "pending" if kind in ("UK5", "UK6") else "active"
         if self._chance(0.006):
             del release["tender"]["status"]
+
+    def _contract(self, release: dict[str, Any], process: Process, when: datetime) -> dict[str, Any]:
+        return {
+            "id": "1",
+            "awardID": "1",
+            "title": process.title,
+            "status": "active",
+            "period": self._period(when),
+            "value": self._value(process.net),
+            "dateSigned": london(when, -10),
+            "statusDetails": None,
+            "documents": [self._notice(release, "UK7")],
+        }
 
     def _planning_update(self, release: dict[str, Any], process: Process, when: datetime) -> None:
         self._planning(release, process, when)
@@ -357,9 +252,6 @@ class FindATenderWriter:
         self._award(release, process, when)
         release["tag"] = ["awardUpdate", "contractUpdate"]
         self._amend(release["awards"][0], release["id"])
-
-    def _amend(self, part: dict[str, Any], notice_id: str) -> None:
-        part["amendments"] = [{"id": notice_id, "description": "Dates corrected"}]
 
     def _cancellation(self, release: dict[str, Any], _process: Process, when: datetime) -> None:
         release["tag"] = ["tenderCancellation"]
@@ -384,61 +276,3 @@ class FindATenderWriter:
         amended = {"id": "1", "awardID": "1", "statusDetails": None, "documents": [self._notice(release, "UK10")]}
         release["contracts"] = [{**amended, "period": {"startDate": london(when, -13)}}]
         self._amend(release["contracts"][0], release["id"])
-
-    # The rules before the Act
-
-    def _old(self, release: dict[str, Any], process: Process, tags: list[str], status: str | None) -> dict[str, Any]:
-        release["tag"] = tags
-        subject = process.subject
-        tender: dict[str, Any] = release["tender"]
-        tender["classification"] = {"scheme": "CPV", "id": subject.cpv, "description": subject.cpv_description}
-        tender["mainProcurementCategory"] = subject.category
-        tender["description"] = f"{process.title}<br/>Conducted under the 2015 regulations."
-        if status is not None:
-            tender["status"] = status
-            plain: list[dict[str, Any]] = [{"id": "1", "relatedLot": "1"}]
-            items = self._items(process) if self._chance(0.42) else plain
-            items[0]["deliveryAddresses"] = [{"region": process.buyer.place.itl}]
-            tender["items"] = items
-            lot = {"id": "1", "status": status, "contractPeriod": {"durationInDays": 360}, "hasOptions": False}
-            tender["lots"] = [{**lot, "awardCriteria": _OLD_CRITERIA}]
-        return tender
-
-    def _old_planning(self, release: dict[str, Any], process: Process, when: datetime) -> None:
-        tender = self._old(release, process, ["planning"], "planned")
-        tender["communication"] = {"futureNoticeDate": london(when, 100)}
-
-    def _old_tender(self, release: dict[str, Any], process: Process, when: datetime) -> None:
-        tender = self._old(release, process, ["tender"], "active")
-        tender["tenderPeriod"] = {"endDate": london(when, 30)}
-        tender |= {"submissionMethod": ["electronicSubmission"], "submissionMethodDetails": "https://bids.example.org/"}
-        if self._chance(0.7):  # tender.value.amount stands in 70 %
-            tender["value"] = {"amount": process.net, "currency": "GBP"}
-
-    def _old_award(self, release: dict[str, Any], process: Process, when: datetime) -> None:
-        tender = self._old(release, process, ["award", "contract"], "complete")
-        if self._chance(143 / 153):
-            tender["lots"][0]["status"] = "cancelled"  # beside an active award: as recorded
-        tender["procurementMethodRationale"] = "Further competition under the CCS RM6126 framework"
-        failed = self._chance(0.03)
-        key = f"{release['id']}-1"
-        release["parties"].append(self._party(process.supplier, "supplier"))
-        release["awards"] = [{"id": key, "relatedLots": ["1"], "status": "unsuccessful" if failed else "active"}]
-        if not failed:
-            release["awards"][0]["suppliers"] = [process.supplier.reference]
-            contract = {"id": key, "awardID": key, "status": "active", "dateSigned": london(when, -20)}
-            value = {"value": {"amount": process.net, "currency": "GBP"}} if self._chance(0.9) else {}
-            release["contracts"] = [{**contract, **value}]
-
-    def _old_tender_update(self, release: dict[str, Any], process: Process, when: datetime) -> None:
-        tender = self._old(release, process, ["tenderUpdate"], None)
-        self._amend(tender, "1")
-        if self._number % 9 == 0:  # one of nine corrigenda of a recorded day
-            where = {"section": "IV.2.2)", "label": "Time limit for receipt of tenders or requests to participate"}
-            moved = {"newValue": {"date": london(when, 45)}, "where": where}
-            tender["amendments"][0]["unstructuredChanges"] = [moved]
-
-    def _old_award_update(self, release: dict[str, Any], process: Process, when: datetime) -> None:
-        self._old_award(release, process, when)
-        release["tag"] = ["awardUpdate", "contractUpdate"]
-        del release["tender"]["status"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .words import BUYER_FORMS, NATIONAL_BUYERS, PLACES, SUPPLIER_FORMS, SUPPLIER_NAMES, ReadPosition
+from .words import BUYER_FORMS, NATIONAL_BUYERS, PLACES, SUPPLIER_FORMS, SUPPLIER_NAMES, Place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +37,7 @@ class Organisation:
     name: str
     scheme: str
     number: str
-    place: ReadPosition
+    place: Place
 
     @property
     def id(self) -> str:

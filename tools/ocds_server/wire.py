@@ -23,7 +23,7 @@ class Connection(Protocol):
         """Send status line and headers; without `length` the body ends where the connection does."""
 
     def stop_requested(self, seconds: float) -> bool:
-        """Wait, and tell whether the server is stop_requested."""
+        """Wait for up to `seconds`; return whether the server is stopping."""
 
 
 Delivery = Callable[[Connection, "Answer"], None]

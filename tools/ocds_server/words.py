@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 
-class ReadPosition(NamedTuple):
+class Place(NamedTuple):
     """A town: its ITL code, the English region (or nation) Contracts Finder would name, a postcode."""
 
     name: str
@@ -25,29 +25,29 @@ class Subject(NamedTuple):
 
 
 PLACES: Final = (
-    ReadPosition("Leeds", "UKE42", "Yorkshire and the Humber", "LS1 1UR"),
-    ReadPosition("Bradford", "UKE41", "Yorkshire and the Humber", "BD1 1HY"),
-    ReadPosition("Durham", "UKC14", "North East", "DH1 5UL"),
-    ReadPosition("Newcastle", "UKC22", "North East", "NE1 8QH"),
-    ReadPosition("Lancaster", "UKD44", "North West", "LA1 1PJ"),
-    ReadPosition("Liverpool", "UKD72", "North West", "L3 9PP"),
-    ReadPosition("Manchester", "UKD33", "North West", "M2 5DB"),
-    ReadPosition("Nottingham", "UKF14", "East Midlands", "NG2 7QP"),
-    ReadPosition("Derby", "UKF11", "East Midlands", "DE1 2FS"),
-    ReadPosition("Stafford", "UKG24", "West Midlands", "ST16 2DH"),
-    ReadPosition("Birmingham", "UKG31", "West Midlands", "B1 1BB"),
-    ReadPosition("Norwich", "UKH15", "East of England", "NR1 2DH"),
-    ReadPosition("Lewisham", "UKI44", "London", "SE6 4RU"),
-    ReadPosition("Camden", "UKI31", "London", "N1C 4AG"),
-    ReadPosition("Bexhill", "UKJ22", "South East", "TN39 3JX"),
-    ReadPosition("Oxford", "UKJ14", "South East", "OX1 1BX"),
-    ReadPosition("Taunton", "UKK23", "South West", "TA1 4DY"),
-    ReadPosition("Swindon", "UKK14", "South West", "SN2 2EH"),
-    ReadPosition("Cardiff", "UKL22", "Wales", "CF10 4UW"),
-    ReadPosition("Wrexham", "UKL23", "Wales", "LL11 1AY"),
-    ReadPosition("Aberdeen", "UKM50", "Scotland", "AB10 1FY"),
-    ReadPosition("Glasgow", "UKM82", "Scotland", "G2 1DU"),
-    ReadPosition("Belfast", "UKN06", "Northern Ireland", "BT1 5GS"),
+    Place("Leeds", "UKE42", "Yorkshire and the Humber", "LS1 1UR"),
+    Place("Bradford", "UKE41", "Yorkshire and the Humber", "BD1 1HY"),
+    Place("Durham", "UKC14", "North East", "DH1 5UL"),
+    Place("Newcastle", "UKC22", "North East", "NE1 8QH"),
+    Place("Lancaster", "UKD44", "North West", "LA1 1PJ"),
+    Place("Liverpool", "UKD72", "North West", "L3 9PP"),
+    Place("Manchester", "UKD33", "North West", "M2 5DB"),
+    Place("Nottingham", "UKF14", "East Midlands", "NG2 7QP"),
+    Place("Derby", "UKF11", "East Midlands", "DE1 2FS"),
+    Place("Stafford", "UKG24", "West Midlands", "ST16 2DH"),
+    Place("Birmingham", "UKG31", "West Midlands", "B1 1BB"),
+    Place("Norwich", "UKH15", "East of England", "NR1 2DH"),
+    Place("Lewisham", "UKI44", "London", "SE6 4RU"),
+    Place("Camden", "UKI31", "London", "N1C 4AG"),
+    Place("Bexhill", "UKJ22", "South East", "TN39 3JX"),
+    Place("Oxford", "UKJ14", "South East", "OX1 1BX"),
+    Place("Taunton", "UKK23", "South West", "TA1 4DY"),
+    Place("Swindon", "UKK14", "South West", "SN2 2EH"),
+    Place("Cardiff", "UKL22", "Wales", "CF10 4UW"),
+    Place("Wrexham", "UKL23", "Wales", "LL11 1AY"),
+    Place("Aberdeen", "UKM50", "Scotland", "AB10 1FY"),
+    Place("Glasgow", "UKM82", "Scotland", "G2 1DU"),
+    Place("Belfast", "UKN06", "Northern Ireland", "BT1 5GS"),
 )
 
 BUYER_FORMS: Final = (

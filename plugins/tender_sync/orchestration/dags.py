@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, CronTriggerTimetable
 
 from tender_sync.orchestration.operators import (
     AnnounceTransitionOperator,
@@ -57,6 +57,10 @@ whole history from {history_start:%Y-%m-%d} (*backfilling*: at least {hours:.0f}
 The document `{{source: "{name}"}}` in `syncJobs` shows where the source is. A failed run loses nothing: the next one
 goes on from the last committed page. Trigger it with a smaller budget to try something out.
 """
+# A new installation has nothing to audit, and an audit at work holds its source, so that the first hourly runs would
+# skip. So the first audit is that of the next Sunday. (With a cron text and a `start_date` it would be last Sunday's,
+# at once.) The hour is room for a scheduler that is late: the first run is planned anew with every parse of the DAG.
+_FROM_THE_NEXT_SUNDAY = CronTriggerTimetable("20 2 * * 0", timezone="UTC", run_immediately=timedelta(hours=1))
 
 
 def source_dag(source: Source) -> DAG:
@@ -101,11 +105,11 @@ def audit_dag(doc_md: str | None, notify: Sequence[BaseNotifier]) -> DAG:
         dag_id="completeness_audit",
         description="Lists what the APIs show once more, in other windows, and brings in what is missing; weekly",
         doc_md=doc_md,
-        schedule="20 2 * * 0",
+        schedule=_FROM_THE_NEXT_SUNDAY,
         tags=["tendhunt", "ocds", "audit"],
         default_args={**TASK_DEFAULTS, "on_failure_callback": list(notify)},
         params=audit_params(),
-        **DAG_DEFAULTS,
+        **DAG_DEFAULTS | {"start_date": None},  # with one, Airflow would not look at `run_immediately`
     ) as dag:
         for source in SOURCES.values():
             CompletenessAuditOperator(task_id=f"audit_{source.dag_id}", source=source.name)
