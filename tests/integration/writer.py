@@ -42,7 +42,7 @@ class Writer:
         self, contracts: list[Any], *, rejections: Any = (), suspect: Suspect | None = None
     ) -> Counter[str]:
         window = OpenWindow(PUBLISHED, PUBLISHED + HOUR)
-        position = replace(self.position, window=window, cursor="next")
+        position = replace(self.position, open_window=window, cursor="next")
         page = MappedPage(
             window=window,
             contracts=contracts,
