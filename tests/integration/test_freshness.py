@@ -27,7 +27,7 @@ def test_stale_source_is_told_once_and_again_only_after_it_was_fresh(run, at_wor
         check(at_work, "check-2")
     for later in range(3, 30):
         at_work.pass_time(hours=1)
-        with pytest.raises(SkipRun, match=r"still stale, by .*; check-2 has said so"):
+        with pytest.raises(SkipRun, match=r"still stale, by .*; check-2 has raised the alarm"):
             check(at_work, f"check-{later}")
     with pytest.raises(AlertOperator):
         check(at_work, "check-2")
