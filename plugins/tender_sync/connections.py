@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import pymongo
 from airflow.exceptions import AirflowConfigException
@@ -24,9 +25,6 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from tender_sync.errors import FailRun, FixSetup
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 # The type of a database for rooms that must not import PyMongo.
 MongoDatabase: TypeAlias = Database[dict[str, Any]]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from tender_sync.run_outcome import Outcome
+from tender_sync.run_outcome import Outcome
 
 
 class TenderSyncError(Exception):

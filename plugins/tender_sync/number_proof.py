@@ -5,12 +5,10 @@ Find a Tender numbers its notices as it publishes them, from 1 in every year. So
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import re
-    from collections.abc import Iterable
+from typing import Any
 
 # A notice number is kept as year * NUMBERS_A_YEAR + number, so that it grows over the years.
 NUMBERS_A_YEAR = 10_000_000

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
+from tender_sync.clock import Clock
 from tender_sync.errors import FinishEarly
 from tender_sync.run_meter import RunMeter
 from tender_sync.run_outcome import Outcome
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tender_sync.clock import Clock
 
 log = logging.getLogger(__name__)
 

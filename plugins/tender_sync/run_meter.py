@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from collections.abc import Mapping
 
 # What became of the releases fetched: `fetched` is the sum of the others.
 RELEASE_COUNTERS = ("fetched", "created", "updated", "unchanged", "rejected", "doubled")

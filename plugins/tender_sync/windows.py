@@ -7,16 +7,13 @@ whole seconds. Only `to_api_time` knows that an API has another clock.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from tender_sync.number_proof import NumberProof
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
-    from zoneinfo import ZoneInfo
 
 STEP_OF_GROWTH = 1.25
 _HIDDEN = "releases may be hidden"

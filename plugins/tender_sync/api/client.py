@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
+from requests import Response
 from requests.exceptions import InvalidHeader
 from urllib3.exceptions import HTTPError
 
 from tender_sync.api.decoding import BrokenPackage, NotAPackage, decode_package
 from tender_sync.api.request_schedule import LONGEST_HOLD_OFF
 from tender_sync.api.retry_rules import BACKOFF_SECONDS, TRIES, failure_of, root_cause, status_rule
+from tender_sync.clock import Clock
 from tender_sync.errors import FailRun, FixSetup, ReadAgain, RetrySmallerWindow, TenderSyncError
-from tender_sync.sources.base import Action
-from tender_sync.windows import first_query
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from requests import Response
-
-    from tender_sync.clock import Clock
-    from tender_sync.run_meter import RunMeter
-    from tender_sync.sources.base import Source
-    from tender_sync.windows import TimeRange
+from tender_sync.run_meter import RunMeter
+from tender_sync.sources.base import Action, Source
+from tender_sync.windows import TimeRange, first_query
 
 log = logging.getLogger(__name__)
 

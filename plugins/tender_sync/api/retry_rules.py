@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from ssl import SSLCertVerificationError
-from typing import TYPE_CHECKING
 
 from requests.exceptions import InvalidHeader, InvalidSchema, InvalidURL, MissingSchema, ReadTimeout
 from urllib3.exceptions import HTTPError, MaxRetryError
 
 from tender_sync.errors import FailRun, FixSetup, RetrySmallerWindow
-from tender_sync.sources.base import Action, StatusRule
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from tender_sync.sources.base import Source
+from tender_sync.sources.base import Action, Source, StatusRule
 
 # Seconds to wait after the first, second … failed attempt; none after the last.
 BACKOFF_SECONDS = (3, 6, 12, 24, 0)

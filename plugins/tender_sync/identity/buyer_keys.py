@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, TypedDict
 
 from slugify import slugify as _slugify
 
+from tender_sync.mapping.contract import MappedContract
 from tender_sync.mapping.parties import UNKNOWN_BUYER, buyer_of, register_of
 from tender_sync.mapping.release import Release
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from tender_sync.mapping.contract import MappedContract
 
 # Registers seen in the ids of both services' buyers, preferred ones first: the Procurement Act's own identifier, then
 # registers of public bodies, of charities and companies, and the accounts of the older Supplier Registration Service.

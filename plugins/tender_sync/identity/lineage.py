@@ -14,16 +14,14 @@ from __future__ import annotations
 
 from bisect import bisect
 from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from itertools import chain, pairwise
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import Any, TypedDict
 
 from tender_sync.identity.notice_facts import UNDATED, Kind, Notice, Step, guid_of, notice_of
 from tender_sync.mapping.groups import connected_groups
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
 
 
 class Standing(TypedDict):

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tender_sync.identity.buyer_keys import name_key
 from tender_sync.mapping.json_access import identifier, text
 from tender_sync.mapping.parties import UNKNOWN_BUYER
 from tender_sync.mapping.release import tags
 from tender_sync.sources import SOURCES
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 # The only fields of a contract that are read: some hundred bytes of ten thousand.
 LINEAGE_FIELDS = (

@@ -9,13 +9,11 @@ of each object of a prior information notice. All of them have the notice's numb
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
-
-    from tender_sync.mapping.contract import MappedContract
+from tender_sync.mapping.contract import MappedContract
 
 
 def sibling_id(contract: Mapping[str, Any]) -> str:

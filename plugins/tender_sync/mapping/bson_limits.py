@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import bson
 from bson.errors import InvalidDocument
 
 from tender_sync.errors import RejectedRelease
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 # "MongoDB supports no more than 100 levels of nesting for BSON documents" (MongoDB Limits and Thresholds). A
 # mongod 6.0 was seen to take 180 and refuse 181, but the documented limit holds on every server. The contract is the

@@ -8,7 +8,9 @@ failing on it.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeAlias, TypedDict
 from urllib.parse import quote
 
 from tender_sync.errors import RejectedRelease
@@ -39,13 +41,7 @@ from tender_sync.mapping.timeline import (
 )
 from tender_sync.mapping.values import Basis, award_value, estimated_value
 from tender_sync.sources import SOURCES
-from tender_sync.sources.base import RegionPlace
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
-    from tender_sync.sources.base import PublisherRules
+from tender_sync.sources.base import PublisherRules, RegionPlace
 
 # Raise it with every change that gives any release another contract. Stored contracts of a lower version may come out
 # differently today, though their releases are the same: they are mapped again.

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from itertools import product
-from typing import TYPE_CHECKING
 
 from tender_sync.mapping.json_access import identifier, objects, text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from tender_sync.mapping.release import Release
+from tender_sync.mapping.release import Release
 
 # The 45 divisions of the Common Procurement Vocabulary (Regulation (EC) No 213/2008), each by a short name.
 CPV_SECTOR_MAP: Mapping[str, str] = {

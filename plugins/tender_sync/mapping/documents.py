@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypedDict
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, TypedDict
 
 from tender_sync.mapping.dates import parse_date
 from tender_sync.mapping.json_access import identifier, line, text
 from tender_sync.mapping.links import web_address
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
-
-    from tender_sync.mapping.release import Release
+from tender_sync.mapping.release import Release
 
 
 class MappedDocument(TypedDict):

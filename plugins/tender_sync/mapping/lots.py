@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, TypedDict
+from collections.abc import Mapping
+from typing import Any, TypedDict
 
 from tender_sync.mapping.dates import parse_date
 from tender_sync.mapping.json_access import any_true, first_text, identifier, line, number, objects, text, walk, word
+from tender_sync.mapping.release import Release
 from tender_sync.mapping.renewal import has_renewal
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from tender_sync.mapping.release import Release
-    from tender_sync.mapping.values import EstimatedValue
+from tender_sync.mapping.values import EstimatedValue
 
 _DAY = 24 * 60 * 60
 _CENTURY = 36_525  # in days; a longer duration is a slip of the pen

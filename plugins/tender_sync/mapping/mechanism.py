@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from tender_sync.mapping.json_access import any_true, first_text, objects, text, texts, word
 from tender_sync.mapping.parties import awarded_suppliers
-from tender_sync.mapping.release import MARKET_NOTICES
-
-if TYPE_CHECKING:
-    from tender_sync.mapping.release import Release
+from tender_sync.mapping.release import MARKET_NOTICES, Release
 
 Mechanism = Literal["standard", "dps", "framework", "call_off_dps", "call_off_framework"]
 

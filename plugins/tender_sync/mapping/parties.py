@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypedDict
 
 from tender_sync.mapping.json_access import first_text, identifier, line, objects, text, words
 from tender_sync.mapping.links import web_address
+from tender_sync.mapping.release import Release
 from tender_sync.sources import SOURCES
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from tender_sync.mapping.release import Release
 
 UNKNOWN_BUYER = "Unknown"
 # The roles of who buys. The last two count only where no party is called the buyer (none of 1,651 Find a Tender

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from json import dumps
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from tender_sync.mapping.json_access import first_text, identifier, objects, text, word, words
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 Stage = Literal["PLANNING", "TENDER", "AWARD"]
 Status = Literal["OPEN", "CLOSED", "AWARDED", "CANCELLED"]

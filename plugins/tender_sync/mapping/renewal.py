@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from tender_sync.mapping.dates import parse_date
 from tender_sync.mapping.json_access import any_true, first_text, objects
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from tender_sync.mapping.release import Release
+from tender_sync.mapping.release import Release
 
 
 class Renewal(NamedTuple):

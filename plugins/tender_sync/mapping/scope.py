@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterator, Mapping
+from typing import Literal
 
 from tender_sync.mapping.json_access import first_text, objects, texts
 from tender_sync.mapping.parties import parties_with_role
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from tender_sync.mapping.release import Release
+from tender_sync.mapping.release import Release
 
 ContractType = Literal["goods", "services", "works"]
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from tender_sync.mapping.json_access import any_true, first_text, line, objects, text, texts, walk, word
 from tender_sync.mapping.links import address_within, is_publishers_page
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tender_sync.mapping.release import Release
+from tender_sync.mapping.release import Release
 
 # Find a Tender's code for "may bids be sent electronically": allowed, required, notAllowed.
 _ELECTRONIC = frozenset({"allowed", "required"})

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from tender_sync.mapping.dates import parse_date
 from tender_sync.mapping.json_access import objects, texts, walk
+from tender_sync.mapping.release import Release
 from tender_sync.sources.base import LONDON
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from tender_sync.mapping.release import Release
 
 # How a corrigendum of the old rules names the deadline among the times that it moves. Section IV.2.2 of the standard
 # forms is the "time limit for receipt of tenders or requests to participate" (of projects, of expressions of interest,

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, repeat
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from tender_sync.mapping.groups import connected_groups
 from tender_sync.mapping.json_access import identifier, number, objects, text, walk, word
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from tender_sync.mapping.release import Release
+from tender_sync.mapping.release import Release
 
 Basis = Literal["net", "gross"]
 

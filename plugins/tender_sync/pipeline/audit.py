@@ -7,29 +7,26 @@ transaction as any page. The audit holds the source's lease while it works, keep
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from tender_sync.errors import AlertOperator, FailRun, SkipRun
 from tender_sync.pipeline.dry_run import DryRunRecorder
 from tender_sync.pipeline.engine import read_range
 from tender_sync.pipeline.replay import CommitWithoutProgress, range_facts
+from tender_sync.pipeline.run import Run
 from tender_sync.run_meter import describe_counts
 from tender_sync.run_outcome import Outcome
+from tender_sync.sources.base import Source
 from tender_sync.storage.audits import Audits
+from tender_sync.storage.page_commit import MappedPage, Store
+from tender_sync.storage.sync_job_document import SyncJob
 from tender_sync.storage.sync_jobs import read_job
 from tender_sync.timestamps import whole_second
 from tender_sync.windows import TimeRange
-
-if TYPE_CHECKING:
-    from collections import Counter
-    from collections.abc import Iterable
-
-    from tender_sync.pipeline.run import Run
-    from tender_sync.sources.base import Source
-    from tender_sync.storage.page_commit import MappedPage, Store
-    from tender_sync.storage.sync_job_document import SyncJob
 
 log = logging.getLogger(__name__)
 

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 from tender_sync.pipeline.engine import read_range
 from tender_sync.pipeline.replay import log_range_read, range_facts, range_to_read
-from tender_sync.pipeline.run_request import Mode
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from tender_sync.pipeline.run import Run
-    from tender_sync.pipeline.run_request import RunRequest
-    from tender_sync.storage.page_commit import MappedPage, Store
+from tender_sync.pipeline.run import Run
+from tender_sync.pipeline.run_request import Mode, RunRequest
+from tender_sync.storage.page_commit import MappedPage, Store
 
 log = logging.getLogger(__name__)
 

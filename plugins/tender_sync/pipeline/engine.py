@@ -8,40 +8,36 @@ committed all the same, and its window is read again in halves.
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta
+from typing import Any
 
+from tender_sync.api.client import FetchPageResult
 from tender_sync.errors import FailRun, FinishEarly, ReadAgain, RejectedRelease, RetrySmallerWindow
-from tender_sync.mapping.contract import map_ocds_to_contract
+from tender_sync.mapping.contract import MappedContract, map_ocds_to_contract
 from tender_sync.number_proof import notice_numbers
+from tender_sync.pipeline.run import CommitsPages, Run
 from tender_sync.run_meter import describe_counts
 from tender_sync.run_outcome import Outcome
+from tender_sync.sources.base import Source
 from tender_sync.storage.page_commit import MappedPage, Suspect
 from tender_sync.storage.rejected import Rejection
 from tender_sync.timestamps import whole_second
 from tender_sync.windows import (
     Distrusted,
+    OpenWindow,
     PageEnd,
     ReadPosition,
     TimeRange,
+    WindowRules,
     after_page,
     close_window,
     halve_open_window,
     open_next_window,
     restart_open_window,
 )
-
-if TYPE_CHECKING:
-    from collections import Counter
-    from collections.abc import Iterable
-    from datetime import datetime
-
-    from tender_sync.api.client import FetchPageResult
-    from tender_sync.mapping.contract import MappedContract
-    from tender_sync.pipeline.run import CommitsPages, Run
-    from tender_sync.sources.base import Source
-    from tender_sync.windows import OpenWindow, WindowRules
 
 log = logging.getLogger(__name__)
 

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
 
+from tender_sync.clock import Clock
+from tender_sync.connections import MongoDatabase
 from tender_sync.errors import AlertOperator, SkipRun
+from tender_sync.sources.base import Source
 from tender_sync.storage.sync_job_document import ERROR
 from tender_sync.storage.sync_jobs import note_freshness, read_document, read_job
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
-    from tender_sync.clock import Clock
-    from tender_sync.connections import MongoDatabase
-    from tender_sync.sources.base import Source
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
 
 from tender_sync.clock import SystemClock
 from tender_sync.errors import FixSetup
@@ -12,19 +15,11 @@ from tender_sync.pipeline.engine import process_sync_job
 from tender_sync.pipeline.replay import replay
 from tender_sync.pipeline.reset import reset
 from tender_sync.pipeline.retry_rejected import retry_rejected
-from tender_sync.pipeline.run import RunOptions, open_run
-from tender_sync.pipeline.run_request import Mode, read_run_request, read_time_budget, read_window
+from tender_sync.pipeline.run import Run, RunOptions, open_run
+from tender_sync.pipeline.run_request import Mode, RunRequest, read_run_request, read_time_budget, read_window
 from tender_sync.sources import MONGO_CONN_ID
+from tender_sync.sources.base import Source
 from tender_sync.storage.sync_jobs import read_job
-
-if TYPE_CHECKING:
-    from collections import Counter
-    from collections.abc import Callable, Mapping
-    from datetime import datetime
-
-    from tender_sync.pipeline.run import Run
-    from tender_sync.pipeline.run_request import RunRequest
-    from tender_sync.sources.base import Source
 
 
 def run_source(

@@ -8,26 +8,21 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
+from tender_sync.clock import Clock
+from tender_sync.connections import MongoDatabase
 from tender_sync.errors import FinishEarly, RejectedRelease
 from tender_sync.identity.shared_notice_ids import sibling_id
-from tender_sync.mapping.contract import map_ocds_to_contract
+from tender_sync.mapping.contract import MappedContract, map_ocds_to_contract
 from tender_sync.run_budget import RunBudget
 from tender_sync.run_outcome import Outcome
+from tender_sync.sources.base import Source
 from tender_sync.storage.buyers import Buyers
-from tender_sync.storage.remap_progress import BatchTooLarge, RemapProgress, unfinished_remaps
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from datetime import timedelta
-
-    from tender_sync.clock import Clock
-    from tender_sync.connections import MongoDatabase
-    from tender_sync.mapping.contract import MappedContract
-    from tender_sync.sources.base import Source
-    from tender_sync.storage.remap_progress import RemapBatch
+from tender_sync.storage.remap_progress import BatchTooLarge, RemapBatch, RemapProgress, unfinished_remaps
 
 log = logging.getLogger(__name__)
 

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tender_sync.pipeline.engine import RangeRead, read_range
-from tender_sync.pipeline.run_request import Mode
+from tender_sync.pipeline.run import CommitsPages, Run
+from tender_sync.pipeline.run_request import Mode, RunRequest
 from tender_sync.run_meter import describe_counts
 from tender_sync.run_outcome import Outcome
+from tender_sync.storage.page_commit import MappedPage
 from tender_sync.storage.sync_jobs import read_job
 from tender_sync.timestamps import whole_second
 from tender_sync.windows import TimeRange
-
-if TYPE_CHECKING:
-    from collections import Counter
-
-    from tender_sync.pipeline.run import CommitsPages, Run
-    from tender_sync.pipeline.run_request import RunRequest
-    from tender_sync.storage.page_commit import MappedPage
 
 log = logging.getLogger(__name__)
 

@@ -5,17 +5,14 @@ from __future__ import annotations
 import hashlib
 import logging
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tender_sync.errors import FixSetup
-from tender_sync.pipeline.run_request import Mode
+from tender_sync.pipeline.run import Run
+from tender_sync.pipeline.run_request import Mode, RunRequest
 from tender_sync.run_outcome import Outcome
+from tender_sync.sources.base import Source
 from tender_sync.storage.sync_jobs import read_document
-
-if TYPE_CHECKING:
-    from tender_sync.pipeline.run import Run
-    from tender_sync.pipeline.run_request import RunRequest
-    from tender_sync.sources.base import Source
 
 log = logging.getLogger(__name__)
 

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tender_sync.errors import FinishEarly
 from tender_sync.pipeline.engine import map_releases
-from tender_sync.pipeline.run_request import Mode
+from tender_sync.pipeline.run import Run
+from tender_sync.pipeline.run_request import Mode, RunRequest
 from tender_sync.run_meter import describe_counts
 from tender_sync.run_outcome import Outcome
-from tender_sync.storage.page_commit import MappedPage
+from tender_sync.sources.base import Source
+from tender_sync.storage.page_commit import MappedPage, Store
 from tender_sync.storage.rejected import count_rejected, rejected_batches, releases_of
 from tender_sync.windows import TimeRange
-
-if TYPE_CHECKING:
-    from tender_sync.pipeline.run import Run
-    from tender_sync.pipeline.run_request import RunRequest
-    from tender_sync.sources.base import Source
-    from tender_sync.storage.page_commit import Store
 
 log = logging.getLogger(__name__)
 

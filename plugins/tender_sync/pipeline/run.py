@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from datetime import datetime, timedelta
+from typing import Protocol
 
-from tender_sync.api.client import PageClient
-from tender_sync.connections import database, describe_connection, http_hook, translate_mongo_errors
+from tender_sync.api.client import FetchPageResult, Hook, PageClient
+from tender_sync.clock import Clock
+from tender_sync.connections import MongoDatabase, database, describe_connection, http_hook, translate_mongo_errors
 from tender_sync.errors import FailRun, FinishEarly, RetrySmallerWindow, SkipRun
-from tender_sync.pipeline.settings import read_settings
+from tender_sync.pipeline.settings import Settings, read_settings
 from tender_sync.run_budget import RunBudget
 from tender_sync.run_meter import RunMeter
 from tender_sync.run_outcome import Outcome
-from tender_sync.storage.page_commit import Store
+from tender_sync.sources.base import Source
+from tender_sync.storage.page_commit import MappedPage, Store
 from tender_sync.storage.request_slots import RequestSlots
 from tender_sync.storage.schema import ensure_schema
 from tender_sync.storage.sync_jobs import SyncJobs
-
-if TYPE_CHECKING:
-    from collections import Counter
-    from collections.abc import Callable, Iterator
-    from datetime import datetime, timedelta
-
-    from tender_sync.api.client import FetchPageResult, Hook
-    from tender_sync.clock import Clock
-    from tender_sync.connections import MongoDatabase
-    from tender_sync.pipeline.settings import Settings
-    from tender_sync.sources.base import Source
-    from tender_sync.storage.page_commit import MappedPage
-    from tender_sync.windows import ReadPosition, TimeRange
+from tender_sync.windows import ReadPosition, TimeRange
 
 log = logging.getLogger(__name__)
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from tender_sync.errors import FixSetup
 from tender_sync.timestamps import parse_timestamp
 from tender_sync.windows import TimeRange
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
 
 # `@hourly` runs carry no interval of their own in Airflow 3: a run stands for the hour that ends with its logical date.
 RUNS_HOUR = timedelta(hours=1)

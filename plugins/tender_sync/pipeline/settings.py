@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
+from tender_sync.clock import Clock
 from tender_sync.errors import FixSetup
+from tender_sync.sources.base import Source
 from tender_sync.timestamps import parse_timestamp
-
-if TYPE_CHECKING:
-    from tender_sync.clock import Clock
-    from tender_sync.sources.base import Source
 
 # What is earlier can only be a slip, or a year that would not be read back as it is written down.
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)

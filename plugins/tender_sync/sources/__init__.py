@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
+from tender_sync.sources.base import Source
 from tender_sync.sources.contracts_finder import CONTRACTS_FINDER
 from tender_sync.sources.find_a_tender import FIND_A_TENDER
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from tender_sync.sources.base import Source
 
 __all__ = ["CONTRACTS_FINDER", "FIND_A_TENDER", "MONGO_CONN_ID", "SOURCES"]
 

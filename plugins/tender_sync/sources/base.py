@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-if TYPE_CHECKING:
-    import re
-    from collections.abc import Mapping
-    from datetime import datetime
-
-    from tender_sync.windows import WindowRules
+from tender_sync.windows import WindowRules
 
 
 class RegionPlace(Enum):

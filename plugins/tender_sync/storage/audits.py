@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
+
+from pymongo.database import Database
 
 from tender_sync.run_outcome import Outcome
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from pymongo.database import Database
-
-    from tender_sync.sources.base import Source
-    from tender_sync.windows import TimeRange
+from tender_sync.sources.base import Source
+from tender_sync.windows import TimeRange
 
 NAMED_AT_MOST = 50
 COUNTERS = ("windowsChecked", "missing", "stale", "repaired", "requests", "suspect")

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from bson import ObjectId
 from pymongo import UpdateOne
+from pymongo.client_session import ClientSession
+from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
 
+from tender_sync.clock import Clock
 from tender_sync.identity.buyer_keys import map_buyer, name_key, org_id
+from tender_sync.mapping.contract import MappedContract
 from tender_sync.mapping.parties import UNKNOWN_BUYER, register_of
 from tender_sync.storage.documents import read_contract, without_foreign_types
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from bson import ObjectId
-    from pymongo.client_session import ClientSession
-    from pymongo.database import Database
-
-    from tender_sync.clock import Clock
-    from tender_sync.mapping.contract import MappedContract
 
 # The fields of a stored contract that its buyer depends on.
 BUYER_FIELDS = ("buyerKey", "buyerName", "buyerOrg", "buyerId")

@@ -10,22 +10,18 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bson.regex import Regex
 from pymongo import UpdateOne
+from pymongo.client_session import ClientSession
+from pymongo.database import Database
 
+from tender_sync.sources.base import Source
 from tender_sync.storage.documents import read_contract
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from pymongo.client_session import ClientSession
-    from pymongo.database import Database
-
-    from tender_sync.sources.base import Source
 
 log = logging.getLogger(__name__)
 

@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from bson.regex import Regex
 from pymongo import UpdateOne
+from pymongo.client_session import ClientSession
+from pymongo.database import Database
 
+from tender_sync.clock import Clock
 from tender_sync.identity.buyer_keys import name_key
 from tender_sync.identity.lineage import Standing, keys_of, lineage
 from tender_sync.identity.notice_facts import LINEAGE_FIELDS
 from tender_sync.identity.shared_notice_ids import sibling_id
+from tender_sync.mapping.contract import MappedContract
+from tender_sync.sources.base import Source
 from tender_sync.storage.buyers import BUYER_FIELDS, Buyers
 from tender_sync.storage.contract_counts import COUNTED_FIELDS, ContractCounts
 from tender_sync.storage.documents import read_contract
-from tender_sync.storage.page_changes import classify
+from tender_sync.storage.page_changes import PageChanges, classify
 from tender_sync.storage.rejected import RejectedReleases
-
-if TYPE_CHECKING:
-    from collections import Counter
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from pymongo.client_session import ClientSession
-    from pymongo.database import Database
-
-    from tender_sync.clock import Clock
-    from tender_sync.mapping.contract import MappedContract
-    from tender_sync.sources.base import Source
-    from tender_sync.storage.page_changes import PageChanges
 
 # What `classify` compares, and what leaves buyers and counts when a contract is replaced.
 _COMPARED_FIELDS = {"noticeId", "ocid", "title", "releaseHash", "mapperVersion", *COUNTED_FIELDS, *BUYER_FIELDS}

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pymongo import ReturnDocument
+from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
 
 from tender_sync.errors import SkipRun
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pymongo.client_session import ClientSession
-    from pymongo.collection import Collection
-
-    from tender_sync.sources.base import Source
+from tender_sync.sources.base import Source
 
 # Long enough for the slowest page (a body may take 180 s), short enough that a crash delays others little.
 LEASE = timedelta(minutes=5)

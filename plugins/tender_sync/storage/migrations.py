@@ -8,15 +8,13 @@ syncs.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pymongo.database import Database
 
 from tender_sync.sources import SOURCES
 from tender_sync.storage.contract_counts import ContractCounts
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from pymongo.database import Database
 
 log = logging.getLogger(__name__)
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
 
 from tender_sync.identity.shared_notice_ids import separate_procurements
+from tender_sync.mapping.contract import MappedContract
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from datetime import datetime
-
-    from tender_sync.mapping.contract import MappedContract
-
-    _ByNoticeId = dict[str, MappedContract]
+_ByNoticeId = dict[str, MappedContract]
 
 
 @dataclass(frozen=True)

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pymongo.client_session import ClientSession
+from pymongo.database import Database
 from pymongo.errors import DocumentTooLarge, OperationFailure
 
+from tender_sync.clock import Clock
+from tender_sync.mapping.contract import MappedContract
+from tender_sync.sources.base import Source
 from tender_sync.storage.contracts import Contracts
 from tender_sync.storage.rejected import RejectedReleases, Rejection
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from pymongo.client_session import ClientSession
-    from pymongo.database import Database
-
-    from tender_sync.clock import Clock
-    from tender_sync.mapping.contract import MappedContract
-    from tender_sync.sources.base import Source
-    from tender_sync.storage.sync_jobs import SyncJobs
-    from tender_sync.windows import ReadPosition, TimeRange
-
+from tender_sync.storage.sync_jobs import SyncJobs
+from tender_sync.windows import ReadPosition, TimeRange
 
 log = logging.getLogger(__name__)
 

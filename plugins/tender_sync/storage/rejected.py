@@ -5,27 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bson import ObjectId
 from pymongo import UpdateOne
+from pymongo.client_session import ClientSession
+from pymongo.database import Database
 
 from tender_sync.api.decoding import BrokenPackage, NotAPackage, decode_package
+from tender_sync.clock import Clock
 from tender_sync.errors import RejectedRelease
 from tender_sync.mapping.bson_limits import MAX_BYTES, storable
 from tender_sync.mapping.contract import LONGEST_ID
 from tender_sync.mapping.json_access import identifier
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from pymongo.client_session import ClientSession
-    from pymongo.database import Database
-
-    from tender_sync.clock import Clock
-    from tender_sync.sources.base import Source
-    from tender_sync.windows import TimeRange
+from tender_sync.sources.base import Source
+from tender_sync.windows import TimeRange
 
 _LEVELS_KEPT = 200
 # Documents read at once, which may be large.

@@ -7,27 +7,21 @@ next run goes on after the last batch. Batches and the pages of running syncs wa
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pymongo.client_session import ClientSession
+from pymongo.database import Database
 from pymongo.errors import DocumentTooLarge, OperationFailure
 
+from tender_sync.clock import Clock
 from tender_sync.errors import RejectedRelease, SkipRun, TenderSyncError
-from tender_sync.mapping.contract import MAPPER_VERSION
-from tender_sync.storage.contracts import Contracts
+from tender_sync.mapping.contract import MAPPER_VERSION, MappedContract
+from tender_sync.sources.base import Source
+from tender_sync.storage.contracts import Change, Contracts
 from tender_sync.storage.page_commit import too_large
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-    from pymongo.client_session import ClientSession
-    from pymongo.database import Database
-
-    from tender_sync.clock import Clock
-    from tender_sync.mapping.contract import MappedContract
-    from tender_sync.sources.base import Source
-    from tender_sync.storage.contracts import Change
 
 
 class BatchTooLarge(TenderSyncError):

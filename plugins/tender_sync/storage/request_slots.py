@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
 
 from pymongo import ReturnDocument
+from pymongo.database import Database
 
 from tender_sync.api.request_schedule import RequestLimit, RequestSchedule
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-
-    from pymongo.database import Database
-
-    from tender_sync.run_budget import RunBudget
+from tender_sync.run_budget import RunBudget
 
 
 class RequestSlots:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from pymongo import DESCENDING, IndexModel
+from pymongo.collection import Collection
+from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from tender_sync.errors import FixSetup
 from tender_sync.storage.migrations import migrate
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pymongo.collection import Collection
-    from pymongo.database import Database
 
 _NAMESPACE_EXISTS = 48
 # The first index of each collection makes replays safe.

@@ -6,22 +6,19 @@ refused in one sentence; fields that are not of the model are left alone.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from tender_sync.errors import FixSetup
 from tender_sync.number_proof import NumberProof
+from tender_sync.sources.base import Source
 from tender_sync.timestamps import parse_timestamp, whole_second
 from tender_sync.windows import OpenWindow, ReadPosition, Recheck
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from tender_sync.sources.base import Source
 
 BACKFILLING, SYNCING, ERROR = "backfilling", "syncing", "error"
 # Stands for a watermark where there is none yet; never stored.

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
+from pymongo.client_session import ClientSession
+from pymongo.database import Database
+
+from tender_sync.clock import Clock
+from tender_sync.run_outcome import Outcome
+from tender_sync.sources.base import Source
 from tender_sync.storage.lease import Lease
 from tender_sync.storage.sync_job_document import (
     BACKFILLING,
@@ -18,17 +26,6 @@ from tender_sync.storage.sync_job_document import (
 )
 from tender_sync.storage.sync_runs import SyncRuns
 from tender_sync.windows import ReadPosition, TimeRange
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
-
-    from pymongo.client_session import ClientSession
-    from pymongo.database import Database
-
-    from tender_sync.clock import Clock
-    from tender_sync.run_outcome import Outcome
-    from tender_sync.sources.base import Source
 
 log = logging.getLogger(__name__)
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
 from pymongo import ReturnDocument
+from pymongo.client_session import ClientSession
+from pymongo.database import Database
 
 from tender_sync.run_outcome import Outcome
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
-
-    from pymongo.client_session import ClientSession
-    from pymongo.database import Database
-
-    from tender_sync.sources.base import Source
+from tender_sync.sources.base import Source
 
 
 class SyncRuns:

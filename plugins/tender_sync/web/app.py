@@ -7,12 +7,13 @@ script inserts them as text, and the content security policy allows no other scr
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.api_fastapi.core_api.security import requires_access_dag
-from fastapi import Depends, FastAPI, HTTPException
+from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
 
 from tender_sync.connections import KeptDatabase
@@ -21,11 +22,6 @@ from tender_sync.sources import MONGO_CONN_ID, SOURCES
 from tender_sync.storage.rejected import find_rejected
 from tender_sync.web import queries
 from tender_sync.web.view import overview, rejected_release, without_credentials
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from fastapi import Request
 
 _STATIC = Path(__file__).parent / "static"
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from tender_sync.connections import MongoDatabase
-    from tender_sync.sources.base import Source
+from tender_sync.connections import MongoDatabase
+from tender_sync.sources.base import Source
 
 _DESCENDING = -1
 # A week of hourly runs.

@@ -9,22 +9,18 @@ import json
 import re
 import zlib
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tender_sync.errors import FixSetup
 from tender_sync.mapping.json_access import number
+from tender_sync.sources.base import Source
 from tender_sync.storage.contract_counts import UNDATED
 from tender_sync.storage.sync_job_document import BACKFILLING, ERROR, validated
 from tender_sync.timestamps import parse_timestamp
-from tender_sync.web.queries import REJECTED_COUNTED
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from tender_sync.sources.base import Source
-    from tender_sync.web.queries import SourceDocuments
+from tender_sync.web.queries import REJECTED_COUNTED, SourceDocuments
 
 REFRESH_SECONDS = 5
 DAYS_SHOWN = 90
