@@ -15,6 +15,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from tender_sync.errors import AlertOperator, FailRun, FinishEarly
 from tender_sync.pipeline.engine import _Walk
 from tender_sync.pipeline.modes import audit_source
+from tender_sync.pipeline.run import RunOptions
 from tender_sync.windows import TimeRange
 from tests.conftest import ROOT
 from tests.integration.oracle import problems
@@ -233,13 +234,8 @@ def test_contracts_that_an_audit_brought_in_are_told_by_the_next_run(run_dag, wo
     world.pass_time(minutes=10)
     lost = len(world.lose(TimeRange(world.start, world.start + timedelta(days=1))))
     with pytest.raises(AlertOperator):
-        audit_source(
-            world.source,
-            {"time_budget_minutes": 30, **window_of(world.start, days=1)},
-            owner="audit",
-            run_id="audit",
-            stop_requested=lambda: False,
-        )
+        asked = {"time_budget_minutes": 30, **window_of(world.start, days=1)}
+        audit_source(world.source, asked, RunOptions(owner="audit", run_id="audit"))
     world.pass_time(minutes=10)
     assert run_dag().events == {f"{world.source.dag_id}_contracts": {"created": lost, "updated": 0}}
 

@@ -13,6 +13,7 @@ import pytest
 from pymongo.errors import AutoReconnect
 
 from tender_sync.pipeline.modes import audit_source, run_source
+from tender_sync.pipeline.run import RunOptions
 from tender_sync.sources import SOURCES
 from tender_sync.storage.schema import ensure_schema
 from tender_sync.storage.sync_jobs import SyncJobs
@@ -106,9 +107,8 @@ def at_work(world, mongo_to_world, monkeypatch):  # noqa: ARG001 - the connectio
 def run(at_work):
     def run(mode: str = "normal", run_id: str | None = None, **params: Any) -> dict[str, Any]:
         asked = {"mode": mode, "time_budget_minutes": 59, **params}
-        return run_source(
-            at_work.source, asked, owner=f"dag/{mode}/sync", run_id=run_id or mode, stop_requested=lambda: False
-        )
+        options = RunOptions(owner=f"dag/{mode}/sync", run_id=run_id or mode)
+        return run_source(at_work.source, asked, options)
 
     return run
 
@@ -117,7 +117,7 @@ def run(at_work):
 def audit(at_work):
     def audit(**params: Any) -> dict[str, Any]:
         asked = {"time_budget_minutes": 25, **params}
-        return audit_source(at_work.source, asked, owner="audit/run/task", run_id="audit", stop_requested=lambda: False)
+        return audit_source(at_work.source, asked, RunOptions(owner="audit/run/task", run_id="audit"))
 
     return audit
 

@@ -12,6 +12,7 @@ from pymongo.errors import AutoReconnect
 
 from tender_sync.errors import FailRun, FixSetup, TenderSyncError
 from tender_sync.pipeline.modes import run_source
+from tender_sync.pipeline.run import RunOptions
 from tender_sync.storage.page_commit import Store
 from tender_sync.storage.sync_jobs import SyncJobs
 from tests.integration.oracle import problems
@@ -32,9 +33,7 @@ def sync(world, mongod, monkeypatch):
         return run_source(
             world.source,
             {"time_budget_minutes": 40_000, "max_items_per_run": max_items},
-            owner="dag/run/sync",
-            run_id="run",
-            stop_requested=lambda: False,
+            RunOptions(owner="dag/run/sync", run_id="run"),
         )
 
     return run

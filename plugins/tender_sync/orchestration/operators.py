@@ -21,6 +21,7 @@ from tender_sync.sources import MONGO_CONN_ID, SOURCES
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from tender_sync.pipeline.run import RunOptions
     from tender_sync.sources.base import Source
 
 
@@ -69,9 +70,16 @@ class SourceOperator(MongoOperator):
         super().__init__(**kwargs)
         self.source = source
 
-    def _owner(self, context: Context) -> str:
-        # Without the try number: a retry takes over its own lease.
-        return f"{self.dag_id}/{context['run_id']}/{self.task_id}"
+    def _options(self, context: Context) -> RunOptions:
+        from tender_sync.pipeline.run import RunOptions
+
+        run_id = context["run_id"]
+        return RunOptions(
+            owner=f"{self.dag_id}/{run_id}/{self.task_id}",  # without the try number: a retry takes over its own lease
+            run_id=run_id,
+            stop_requested=self._stop_requested,
+            on_commit=partial(count_page, SOURCES[self.source]),
+        )
 
 
 class TenderSyncOperator(SourceOperator):
@@ -95,12 +103,9 @@ class TenderSyncOperator(SourceOperator):
             record = run_source(
                 source,
                 context["params"],
-                owner=self._owner(context),
-                run_id=context["run_id"],
-                stop_requested=self._stop_requested,
+                self._options(context),
                 backfill_of=_backfill_of(context),
                 mongo_conn_id=self.mongo_conn_id,
-                on_commit=partial(count_page, source),
             )
         changes = record.get("changes", {})
         if any(changes.values()):
@@ -124,15 +129,8 @@ class CompletenessAuditOperator(SourceOperator):
         if chosen not in (ALL, self.source):
             raise AirflowSkipException(f"this run audits {chosen} only")
         with translate_errors():
-            found = audit_source(
-                source,
-                context["params"],
-                owner=self._owner(context),
-                run_id=context["run_id"],
-                stop_requested=self._stop_requested,
-                mongo_conn_id=self.mongo_conn_id,
-                on_commit=partial(count_page, source),
-            )
+            options = self._options(context)
+            found = audit_source(source, context["params"], options, mongo_conn_id=self.mongo_conn_id)
         return readable(found)
 
 

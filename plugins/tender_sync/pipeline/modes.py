@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -25,18 +25,15 @@ from tender_sync.storage.sync_jobs import read_job
 def run_source(
     source: Source,
     params: Mapping[str, Any],
+    options: RunOptions,
     *,
-    owner: str,
-    run_id: str,
-    stop_requested: Callable[[], bool],
     backfill_of: datetime | None = None,
     mongo_conn_id: str = MONGO_CONN_ID,
-    on_commit: Callable[[Counter[str]], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Do one run of `source` as the trigger form's `params` ask, and return its record (see `read_run_request`).
 
-    Its `changes` are what Airflow is to be told of; a dry run has none. The connections used are `source.http_conn_id`
-    and `mongo_conn_id`.
+    Of `options` the run sets the mode and what follows from it. The record's `changes` are what Airflow is to be told
+    of; a dry run has none. The connections used are `source.http_conn_id` and `mongo_conn_id`.
 
     :raises SkipRun: another run is at work on this source
     :raises FixSetup: a connection, a setting or the form is wrong
@@ -44,28 +41,15 @@ def run_source(
     """
     clock = SystemClock()
     request = read_run_request(params, clock.now(), backfill_of=backfill_of)
-    options = RunOptions(
-        owner=owner,
-        run_id=run_id,
-        time_budget=request.time_budget,
-        mode=None if request.mode is Mode.NORMAL else request.mode,
-        stop_requested=stop_requested,
-        writes=request.mode is not Mode.DRY_RUN,
-        on_commit=on_commit,
-    )
-    with open_run(source, clock, options, mongo_conn_id=mongo_conn_id, backfill_start=request.backfill_start) as run:
+    mode, writes = None if request.mode is Mode.NORMAL else request.mode, request.mode is not Mode.DRY_RUN
+    options = replace(options, mode=mode, writes=writes, time_budget=request.time_budget)
+    start = request.backfill_start
+    with open_run(source, clock, options, mongo_conn_id=mongo_conn_id, backfill_start=start) as run:
         return _DO[request.mode](run, request)
 
 
 def audit_source(
-    source: Source,
-    params: Mapping[str, Any],
-    *,
-    owner: str,
-    run_id: str,
-    stop_requested: Callable[[], bool],
-    mongo_conn_id: str = MONGO_CONN_ID,
-    on_commit: Callable[[Counter[str]], None] = lambda _: None,
+    source: Source, params: Mapping[str, Any], options: RunOptions, *, mongo_conn_id: str = MONGO_CONN_ID
 ) -> dict[str, Any]:
     """Do one audit of `source` as the trigger form's `params` ask; see `audit.audit`.
 
@@ -73,15 +57,7 @@ def audit_source(
     """
     clock = SystemClock()
     window = read_window(params, clock.now())
-    options = RunOptions(
-        owner=owner,
-        run_id=run_id,
-        time_budget=read_time_budget(params),
-        mode=AUDIT,
-        stop_requested=stop_requested,
-        announces=False,
-        on_commit=on_commit,
-    )
+    options = replace(options, mode=AUDIT, announces=False, time_budget=read_time_budget(params))
     with open_run(source, clock, options, mongo_conn_id=mongo_conn_id) as run:
         return audit(run, window, repair=bool(params.get("repair", True)))
 

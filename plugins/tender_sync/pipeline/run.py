@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from tender_sync.api.client import FetchPageResult, Hook, PageClient
 from tender_sync.clock import Clock
@@ -29,13 +29,8 @@ log = logging.getLogger(__name__)
 
 # Shorter than the time after which a wait renews the lease, which a run that waits for the lease does not have.
 _ASK_FOR_LEASE_EVERY = 25.0
-
-
-class FetchPage(Protocol):
-    """Fetches the page of a window at a cursor, or its first page (see `client.PageClient.fetch_page`)."""
-
-    def __call__(self, cursor: str | None, window: TimeRange) -> FetchPageResult:
-        """Fetch it."""
+# Fetches the page of a window at a cursor, or its first page: `PageClient.fetch_page`.
+FetchPage: TypeAlias = Callable[[str | None, TimeRange], FetchPageResult]
 
 
 class CommitsPages(Protocol):
@@ -78,14 +73,12 @@ class Run:
             with translate_mongo_errors(self.mongo_at):
                 yield
         except FailRun as failure:
-            log.error("%s %s failed: %s", self.source.title, what, failure)  # noqa: TRY400 - the sentence says it all
-            stuck = isinstance(failure, RetrySmallerWindow)
+            error, at = str(failure), position()
+            log.error("%s %s failed: %s", self.source.title, what, error)  # noqa: TRY400 - the sentence says it all
             try:
                 with translate_mongo_errors(self.mongo_at):
-                    self.jobs.mark_sync_error(str(failure), position=position(), stuck=stuck)
-                    self.jobs.end_run(
-                        Outcome.FAILED, position=position(), counts=self.meter.uncommitted(), error=str(failure)
-                    )
+                    self.jobs.mark_sync_error(error, position=at, stuck=isinstance(failure, RetrySmallerWindow))
+                    self.jobs.end_run(Outcome.FAILED, position=at, counts=self.meter.uncommitted(), error=error)
             except FailRun as unrecorded:
                 log.error("this failure could not be noted in syncJobs: %s", unrecorded)  # noqa: TRY400 - the same
             raise
@@ -115,18 +108,19 @@ class Run:
 class RunOptions:
     """Who does a run, as what, and for how long.
 
-    `mode` names what it does; None for bringing the source forward. `writes`: it holds the lease, and its waits renew
-    that. `announces`: see `SyncJobs`. `on_commit` is told the counts of every page once it is committed.
+    `owner`, `run_id` and `announces` are those of `SyncJobs`, and so is `mode`: None for bringing the source forward.
+    `writes`: the run holds the lease, and its waits renew it. `on_commit` is told the counts of every page once it is
+    committed.
     """
 
     owner: str
     run_id: str
-    time_budget: timedelta
-    mode: str | None = None
     stop_requested: Callable[[], bool] = lambda: False
+    on_commit: Callable[[Counter[str]], None] = lambda _: None
+    time_budget: timedelta = timedelta(hours=1)
+    mode: str | None = None
     writes: bool = True
     announces: bool = True
-    on_commit: Callable[[Counter[str]], None] = lambda _: None
 
 
 def assemble_run(
@@ -140,23 +134,11 @@ def assemble_run(
     mongo_at: str = "MongoDB",
 ) -> Run:
     """Put a run together from what is open already."""
-    jobs = SyncJobs(
-        db,
-        source,
-        clock,
-        owner=options.owner,
-        run_id=options.run_id,
-        mode=options.mode,
-        announces=options.announces,
-    )
+    who, run_id = options.owner, options.run_id
+    jobs = SyncJobs(db, source, clock, owner=who, run_id=run_id, mode=options.mode, announces=options.announces)
     meter = RunMeter()
-    budget = RunBudget(
-        clock,
-        clock.now() + options.time_budget,
-        renew=jobs.renew if options.writes else _no_lease_to_renew,
-        stop_requested=options.stop_requested,
-        meter=meter,
-    )
+    renew, deadline = jobs.renew if options.writes else _no_lease_to_renew, clock.now() + options.time_budget
+    budget = RunBudget(clock, deadline, renew=renew, stop_requested=options.stop_requested, meter=meter)
     slots = RequestSlots(db, source.name, settings.pace, budget, burst=settings.burst)
     return Run(
         source=source,
@@ -174,12 +156,7 @@ def assemble_run(
 
 @contextmanager
 def open_run(
-    source: Source,
-    clock: Clock,
-    options: RunOptions,
-    *,
-    mongo_conn_id: str,
-    backfill_start: datetime | None = None,
+    source: Source, clock: Clock, options: RunOptions, *, mongo_conn_id: str, backfill_start: datetime | None = None
 ) -> Iterator[Run]:
     """Open a run from Airflow's connections (`source.http_conn_id`, `mongo_conn_id`) and the environment.
 
