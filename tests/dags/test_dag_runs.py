@@ -233,8 +233,8 @@ def test_contracts_that_an_audit_brought_in_are_told_by_the_next_run(run_dag, wo
     run_dag()
     world.pass_time(minutes=10)
     lost = len(world.lose(TimeRange(world.start, world.start + timedelta(days=1))))
+    asked = {"time_budget_minutes": 30, **window_of(world.start, days=1)}
     with pytest.raises(AlertOperator):
-        asked = {"time_budget_minutes": 30, **window_of(world.start, days=1)}
         audit_source(world.source, asked, RunOptions(owner="audit", run_id="audit"))
     world.pass_time(minutes=10)
     assert run_dag().events == {f"{world.source.dag_id}_contracts": {"created": lost, "updated": 0}}

@@ -82,7 +82,7 @@ def test_page_reads_and_writes_in_its_transaction(writer, world_db, sent):
 
 def test_end_of_a_run_is_one_transaction(writer, sent):
     writer.jobs.end_run(Outcome.DONE, counts={"requests": 1})
-    assert sent.inside["findAndModify syncJobs"] == sent.inside["findAndModify syncRuns"] == 1
+    assert sent.inside["update syncJobs"] == sent.inside["findAndModify syncRuns"] == 1
     assert not sent.beside
 
 
