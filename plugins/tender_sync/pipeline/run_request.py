@@ -1,4 +1,4 @@
-"""What a run is asked to do: the trigger form's values, made sense of, or refused with one sentence."""
+"""Reads what a run is asked to do from the trigger form's values, or refuses them in one sentence."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True)
 class RunRequest:
-    """One run's order. `window`: the range to read again; None for what would come next."""
+    """What one run is asked to do. `window`: the range to read again; None for what would come next."""
 
     mode: Mode
     time_budget: timedelta
@@ -53,8 +53,8 @@ _ALL_FIELDS = ("window_from", "window_to", "backfill_start", "confirm")
 def read_run_request(params: Mapping[str, Any], now: datetime, *, backfill_of: datetime | None = None) -> RunRequest:
     """Read the form's values; `backfill_of` is the logical date of a run that `airflow backfill create` made.
 
-    Such a run replays its hour, as people expect of it, unless its conf asks for something else. Fields that the mode
-    does not use must be empty: whoever filled them in expected something of them.
+    Such a run replays its hour, unless its conf asks for something else. Fields that the mode does not use must be
+    empty: whoever filled them in expected something of them.
 
     :raises FixSetup: they do not fit together
     """

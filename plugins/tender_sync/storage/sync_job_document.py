@@ -6,10 +6,10 @@ refused in one sentence; fields that are not of the model are left alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
@@ -24,31 +24,17 @@ BACKFILLING, SYNCING, ERROR = "backfilling", "syncing", "error"
 # Stands for a watermark where there is none yet; never stored.
 BEFORE_ALL = datetime(2000, 1, 1, tzinfo=UTC)
 
-# What the validation of a value asks for, by pydantic's name of its error.
-_EXPECTED = {
-    "float_type": "a number",
-    "string_type": "a text",
-    "datetime_type": "a date",
-    "list_type": "a list",
-    "bool_type": "a boolean",
-    "dict_type": "an object",
-    "model_type": "an object",
-}
-_SPAN = "seconds, from 1 to a billion"
-# Stands where a field that must be there is missing: it is refused as null is.
-_NULL: Any = None
-
 
 class _Part(BaseModel):
-    """A part of the document; values must have these very types, and a missing one counts as null."""
+    """A part of the document; values must have these very types."""
 
-    model_config = ConfigDict(strict=True, frozen=True, alias_generator=to_camel, validate_default=True)
+    model_config = ConfigDict(strict=True, frozen=True, alias_generator=to_camel)
 
 
 class _Window(_Part):
-    start: datetime = Field(_NULL, alias="from")
-    end: datetime = Field(_NULL, alias="to")
-    pages: float = Field(_NULL)
+    start: datetime = Field(alias="from")
+    end: datetime = Field(alias="to")
+    pages: float
     # Jobs of an earlier version have no numbers: their open window proves nothing, and so is read again if long.
     held: float | None = None
     top_number: float | None = None
@@ -60,10 +46,10 @@ class _Window(_Part):
 
 
 class _Recheck(_Part):
-    end: datetime = Field(_NULL, alias="to")
-    held: float = Field(_NULL)
-    found: float = Field(_NULL)
-    span_seconds: float = Field(_NULL, ge=1, le=10**9)
+    end: datetime = Field(alias="to")
+    held: float
+    found: float
+    span_seconds: float = Field(ge=1, le=10**9)
 
     def read(self) -> Recheck:
         """Return the recheck it stands for."""
@@ -71,9 +57,9 @@ class _Recheck(_Part):
 
 
 class _Lease(_Part):
-    owner: str = Field(_NULL)
-    taken_at: datetime = Field(_NULL)
-    expires_at: datetime = Field(_NULL)
+    owner: str
+    taken_at: datetime
+    expires_at: datetime
 
 
 class SyncJobDocument(_Part):
@@ -126,20 +112,16 @@ def validated(document: Mapping[str, Any], source: Source) -> SyncJobDocument:
         found = SyncJobDocument.model_validate(document)
     except ValidationError as invalid:
         error = invalid.errors(include_url=False)[0]
-        name = ".".join(str(part) for part in error["loc"])
-        expected = _EXPECTED.get(error["type"], _SPAN) + (" or null" if _may_be_null(error["loc"]) else "")
+        name, is_missing = ".".join(map(str, error["loc"])), error["type"] == "missing"
+        met = "missing" if is_missing else f"{error['input']!r:.100}"
+        expected = "a value" if is_missing else error["msg"].removeprefix("Input should be ").partition(" or inst")[0]
         raise FixSetup(
-            f"syncJobs.{name} of {source.title} is {error['input']!r:.100}; expected {expected}. Correct it in MongoDB"
+            f"syncJobs.{name} of {source.title} is {met}; expected {expected}. Correct it in MongoDB"
         ) from None
     for name, value in (("backfillStartDate", found.backfill_start_date), ("lastSyncedDate", found.last_synced_date)):
         if value:
             parse_timestamp(value, f"syncJobs.{name} of {source.title}")
     return found
-
-
-def _may_be_null(loc: Sequence[int | str]) -> bool:
-    fields = {each.alias: each for each in SyncJobDocument.model_fields.values()}
-    return len(loc) == 1 and type(None) in get_args(fields[str(loc[0])].annotation)
 
 
 def sync_job(document: Mapping[str, Any], source: Source) -> SyncJob:

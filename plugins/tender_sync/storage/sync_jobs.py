@@ -146,17 +146,11 @@ class SyncJobs:
         """
         last, nobody = f"${_TO_ANNOUNCE}.lastAnnounced", {"by": None}
         is_mine = {"$eq": [f"{last}.by", {"$literal": self.run_id}]}
-
-        def count(field: str) -> dict[str, Any]:
-            return {"$ifNull": [field, 0]}
-
-        return {
-            **{
-                name: {"$add": [count(f"${_TO_ANNOUNCE}.{name}"), {"$cond": [is_mine, count(f"{last}.{name}"), 0]}]}
-                for name in _CHANGES
-            },
-            "lastAnnounced": {"$cond": [is_mine, nobody, {"$ifNull": [last, nobody]}]},
+        counts = {
+            name: {"$add": [_or_0(f"${_TO_ANNOUNCE}.{name}"), {"$cond": [is_mine, _or_0(f"{last}.{name}"), 0]}]}
+            for name in _CHANGES
         }
+        return counts | {"lastAnnounced": {"$cond": [is_mine, nobody, {"$ifNull": [last, nobody]}]}}
 
     def last_try(self) -> dict[str, Any] | None:
         """Return the record of the last try of this same Airflow run that has ended; None without one."""
@@ -324,3 +318,7 @@ def claim_transition(db: Database[dict[str, Any]], source: Source, run_id: str) 
 
 def _totals(counts: Mapping[str, int]) -> dict[str, int]:
     return {f"totals.{name}": count for name, count in counts.items()}
+
+
+def _or_0(field: str) -> dict[str, Any]:
+    return {"$ifNull": [field, 0]}
