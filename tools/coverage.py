@@ -1,12 +1,12 @@
-"""How much of the contracts' fields real notices fill: by the plain rules, by the mapper, and what it leaves unsaid.
+"""Measures how many contracts have each field filled: by plain rules, by the mapper, and what the mapper misses.
 
     PYTHONPATH=plugins python -m tools.coverage ../shared/notices
-    PYTHONPATH=plugins python -m tools.coverage ../shared/notices --sample 40     # notices and contracts, to be read
+    PYTHONPATH=plugins python -m tools.coverage ../shared/notices --sample 40     # notices and contracts, for reading
 
-A cell of the table is three shares of the releases of one source and regime: filled by the plain rules, filled by the
-mapper, and, of the releases whose field is empty, those that hold such a value somewhere all the same. The plain rules
-read the obvious OCDS path and nothing else (`PLAIN`); "somewhere" is a pattern over every value of the release
-(`HELD`), looser than any rule of the mapper.
+A cell of the table holds three shares of the releases of one source and regime: filled by the plain rules, filled by
+the mapper, and, among the releases whose field stays empty, those that have such a value somewhere. The plain rules
+read the obvious OCDS path only (`PLAIN`). "Somewhere" is a pattern over every value of the release (`HELD`), looser
+than any rule of the mapper.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ _TITLES = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the table, or a sample, of a folder of notices; a folder that is none ends with a message."""
+    """Print the table, or a sample, of a folder of notices; a path that is no folder ends with a message."""
     parser = argparse.ArgumentParser(prog="python -m tools.coverage", description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("folder", type=Path, help="release packages and releases as *.json, at any depth")
     parser.add_argument("--sample", type=int, metavar="N", help="print N random contracts beside their notices instead")
@@ -163,20 +163,20 @@ def _groups(folder: Path) -> dict[str, list[tuple[dict[str, Any], MappedContract
 
 
 def _cell(field: str, pairs: list[tuple[dict[str, Any], MappedContract]]) -> str:
-    plain = sum(any(_said(walk(release, *path.split("."))) for path in PLAIN[field]) for release, _ in pairs)
-    empty = [release for release, contract in pairs if not _said([contract[field]])]  # type: ignore[literal-required]
+    plain = sum(any(_has_value(walk(release, *path.split("."))) for path in PLAIN[field]) for release, _ in pairs)
+    empty = [release for release, contract in pairs if not _has_value([contract[field]])]  # type: ignore[literal-required]
     held = sum(any(re.search(HELD[field], leaf) for leaf in leaves(release)) for release in empty)
     shares = (plain / len(pairs), 1 - len(empty) / len(pairs), held / len(empty) if empty else 0)
     return " → ".join(f"{share:.1%}" for share in shares[:2]) + f", {shares[2]:.1%}"
 
 
 def _awarded(pairs: list[tuple[dict[str, Any], MappedContract]]) -> str:
-    """Return how many award notices are AWARDED: plainly none, now all but dynamic markets' and failed ones."""
+    """Count the award notices that are AWARDED: none by the plain rules; all but dynamic markets and failed awards."""
     shown = [contract["status"] for release, contract in pairs if tags(release) & {"award", "awardupdate"}]
     return f"0 → {shown.count('AWARDED')} of {len(shown)}"
 
 
-def _said(values: Iterable[object]) -> bool:
+def _has_value(values: Iterable[object]) -> bool:
     return any(value not in (None, "", [], {}) for value in values)
 
 

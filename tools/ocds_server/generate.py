@@ -1,4 +1,4 @@
-"""Seeded, realistic histories of notices of both services."""
+"""Generates seeded, realistic histories of notices of both services."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def generate(
 ) -> Iterator[Publication]:
     """Generate the notices published in `[start, end)` (aware), `per_day` of each source on average.
 
-    The same arguments give the same notices. `dirty` is the share of releases with something odd about them.
+    The same arguments give the same notices. `dirty` is the share of odd releases.
     """
     for source in sources:
         random = Random(f"{seed} {source}")
@@ -64,7 +64,7 @@ def generate(
 
 
 def more(catalogue: Catalogue, source: str, count: int) -> list[dict[str, Any]]:
-    """Write `count` new notices dated the server's now, with ids the catalogue does not have yet."""
+    """Write `count` new notices dated now by the server's clock, with ids that the catalogue does not have."""
     taken = len(catalogue.listing(source))
     random = Random(f"more {taken} {source}")
     writer: Writer = WRITERS[source](random, first=taken + 1)
