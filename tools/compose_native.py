@@ -32,7 +32,7 @@ from tools.options import ROOT
 from tools.processes import Stopped, become_worker, end_descendants, guard
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 _WAIT_SECONDS = 180
 _VARIABLE = re.compile(r"\$(?:\$|\{(\w+):[-?]([^{}]*)\})")
@@ -249,21 +249,16 @@ def _await_mongod(native: Native) -> None:
 
 def _one_run(native: Native, token: str, dag_id: str) -> str:
     deadline = time.monotonic() + _WAIT_SECONDS
-    path = f"/api/v2/dags/{dag_id}/dagRuns"
+    path = "/api/v2/dags/~/dagRuns"  # of all DAGs: this one may not have been parsed yet
     while time.monotonic() < deadline:
         # Not paused, as the file says: the scheduler makes the run of the last full hour by itself.
-        runs = native.ask("GET", path, token)["dag_runs"] if _known(native, token, dag_id) else []
+        runs = [run for run in native.ask("GET", path, token)["dag_runs"] if run["dag_id"] == dag_id]
         if ended := [run for run in runs if run["state"] in {"success", "failed"}]:
             if ended[0]["state"] == "failed":
                 raise Failed(f"{dag_id}: its first scheduled run failed; logs are in {native.folder}/logs")
             return f"not paused; its first scheduled run ({ended[0]['run_type']}) succeeded"
         time.sleep(1)
     raise Failed(f"{dag_id} has no finished run after {_WAIT_SECONDS} s; logs are in {native.folder}/logs")
-
-
-def _known(native: Native, token: str, dag_id: str) -> bool:
-    dags: Iterable[Any] = native.ask("GET", "/api/v2/dags", token)["dags"]
-    return any(dag["dag_id"] == dag_id for dag in dags)
 
 
 def main() -> int:

@@ -7,7 +7,6 @@ import re
 import shutil
 import sys
 import time
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -27,23 +26,15 @@ _PLAIN_SECONDS = 4.0
 _ERROR = re.compile(r"(?:AirflowFailException|AirflowException|AirflowSkipException)(?:\('|: )(.{20,})")
 
 
-@dataclass
-class Runs:
-    """One run of each source: its record in `syncRuns`, or the sentence that says why it failed."""
-
-    records: dict[str, dict[str, Any]] = field(default_factory=dict)
-    failures: dict[str, str] = field(default_factory=dict)
-
-
 def run_dags(
     stack: Stack, sources: Iterable[Source], params: Mapping[str, Any], environment: Mapping[str, Mapping[str, str]]
-) -> Runs:
-    """Run the DAGs of `sources` at the same time with `params`, and return when all have ended.
+) -> list[str]:
+    """Run the DAGs of `sources` at the same time with `params`; when all have ended, return why some failed.
 
     `environment` holds more variables, by source. A run that fails is ended at once, without its retries.
     """
     began = datetime.now(UTC)
-    runs, display = Runs(), _Display()
+    display = _Display()
     watched = [_Watched(stack, source, params, environment.get(source.name, {})) for source in sources]
     try:
         while True:
@@ -56,13 +47,7 @@ def run_dags(
     finally:
         display.close()
         end(*(run.process for run in watched))
-    for run in watched:
-        failure = run.failure(began)
-        if failure:
-            runs.failures[run.source.name] = failure
-        else:
-            runs.records[run.source.name] = run.record
-    return runs
+    return [failure for run in watched if (failure := run.failure(began))]
 
 
 class _Watched:

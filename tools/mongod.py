@@ -92,15 +92,7 @@ class Mongod:
         """Start it and wait for nothing."""
         self.dbpath.mkdir(parents=True, exist_ok=True)
         log = self.dbpath / "mongod.log"
-        command = [
-            mongod_binary(),
-            "--dbpath",
-            str(self.dbpath),
-            "--port",
-            str(self.port),
-            "--bind_ip",
-            "127.0.0.1",
-        ]
+        command = [mongod_binary(), "--dbpath", str(self.dbpath), "--port", str(self.port), "--bind_ip", "127.0.0.1"]
         command += ["--logpath", str(log), "--wiredTigerCacheSizeGB", "0.5", "--quiet"]
         if self.replica_set:
             command += ["--replSet", self.replica_set]

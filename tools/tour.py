@@ -125,8 +125,8 @@ def _behind(db: Database[dict[str, Any]]) -> list[Source]:
 
 
 def _run(stack: Stack, which: list[Source], params: dict[str, Any], settings: dict[str, dict[str, str]]) -> None:
-    if failures := run_dags(stack, which, params, settings).failures:
-        raise Failed("\n".join(failures.values()))
+    if failures := run_dags(stack, which, params, settings):
+        raise Failed("\n".join(failures))
 
 
 def _publish(server: Server, source: Source, *, real: bool) -> str:
@@ -175,10 +175,12 @@ def _live(stack: Stack) -> None:
         f"at most about {LIVE_PARAMS['max_items_per_run']} releases or {LIVE_PARAMS['time_budget_minutes']} minutes"
     )
     with _step(f"one run of each DAG against the real services, at their pace: {limits}"):
-        runs = run_dags(stack, SOURCES.values(), LIVE_PARAMS, {source.name: settings for source in SOURCES.values()})
+        failures = run_dags(
+            stack, SOURCES.values(), LIVE_PARAMS, {source.name: settings for source in SOURCES.values()}
+        )
     print(f"\nnow in MongoDB, database {stack.db.name}:\n\n{summary(stack.db)}", flush=True)
-    if runs.failures:
-        raise Failed("\n".join(runs.failures.values()))
+    if failures:
+        raise Failed("\n".join(failures))
 
 
 def settings(start: datetime) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from random import Random
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from .catalogue import CONTRACTS_FINDER, FIND_A_TENDER, SOURCES, Publication
 from .dirty import spoil
@@ -23,13 +23,6 @@ WORKING_DAY, FREE_DAY = 1.35, 0.125  # 500 and some 45 a day make 370 on average
 SATURDAY = 5
 _COUNTED_LATE = 26 / 11_037  # releases whose running number is out of date order (the same recording)
 _TWICE = 1 / 11_037  # byte-identical duplicates (the same recording)
-
-
-class Writer(Protocol):
-    """Writes one service's next notice, at a moment in UTC."""
-
-    def write(self, when: datetime) -> dict[str, Any]:
-        """Write a release dated `when`."""
 
 
 WRITERS: Mapping[str, type[FindATenderWriter | ContractsFinderWriter]] = {
@@ -67,7 +60,7 @@ def more(catalogue: Catalogue, source: str, count: int) -> list[dict[str, Any]]:
     """Write `count` new notices dated now by the server's clock, with ids that the catalogue does not have."""
     taken = len(catalogue.listing(source))
     random = Random(f"more {taken} {source}")
-    writer: Writer = WRITERS[source](random, first=taken + 1)
+    writer = WRITERS[source](random, first=taken + 1)
     now = catalogue.clock.now()
     written: list[dict[str, Any]] = []
     while len(written) < count:

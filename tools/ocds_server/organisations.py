@@ -61,9 +61,9 @@ class Register:
     def __init__(self, random: Random, buyer_schemes: dict[str, int], supplier_schemes: dict[str, int]) -> None:
         self._random = random
         names = [form.format(place.name) for place in PLACES for form in BUYER_FORMS]
-        self._buyers = self._registrations([*names, *NATIONAL_BUYERS], buyer_schemes)
+        self._buyers = [self._registered(name, buyer_schemes) for name in (*names, *NATIONAL_BUYERS)]
         names = [form.format(name) for name in SUPPLIER_NAMES for form in SUPPLIER_FORMS]
-        self._suppliers = self._registrations(names, supplier_schemes)
+        self._suppliers = [self._registered(name, supplier_schemes) for name in names]
 
     def buyer(self) -> Organisation:
         """Draw a buyer; 15 % are national ones."""
@@ -75,9 +75,6 @@ class Register:
     def supplier(self) -> Organisation:
         """Draw a supplier."""
         return self._random.choice(self._random.choice(self._suppliers))
-
-    def _registrations(self, names: list[str], schemes: dict[str, int]) -> list[list[Organisation]]:
-        return [self._registered(name, schemes) for name in names]
 
     def _registered(self, name: str, schemes: dict[str, int]) -> list[Organisation]:
         place = next((place for place in PLACES if place.name in name), self._random.choice(PLACES))
