@@ -1,4 +1,4 @@
-"""Does MongoDB hold everything that the APIs list? Every Sunday, and whenever somebody triggers it.
+"""Does MongoDB hold everything that the APIs list? Every Sunday after the installation, and whenever triggered.
 
 The audit lists a range again in **windows of another size** than the sync's, and compares notice ids and versions with
 the contracts. What is missing or older is brought in through the same transaction as any page. Cursor and watermark

@@ -1,9 +1,9 @@
 """Run docker-compose.yaml without Docker: every service's own command, environment and health check, on this machine.
 
-`make compose-native` (Linux, with PostgreSQL's server installed). What is taken from the file is run as it stands; only
-what a container would give is replaced: host names, ports, folders, and the entry scripts of three images. It ends with
-a run of each DAG, started through Airflow's API by the file's own user, into the file's own MongoDB with its own users.
-What this cannot show (images, networks, volumes, limits) is listed in docs/DEPLOY.md.
+`make compose-native` (Linux, with PostgreSQL's server installed) runs what the file says, unchanged. It replaces only
+what a container would provide: host names, ports, folders, and the entry scripts of three images. It ends with the
+first scheduled run of each DAG, seen through Airflow's API by the file's own user, into the file's own MongoDB.
+docs/DEPLOY.md lists what this cannot show (images, networks, volumes, limits).
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from tools.options import ROOT
 from tools.processes import Stopped, become_worker, end_descendants, guard
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 _WAIT_SECONDS = 180
 _VARIABLE = re.compile(r"\$(?:\$|\{(\w+):[-?]([^{}]*)\})")
-_STARTED_LAST = ("airflow-api-server", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer")
+_BESIDE_SCHEDULER = ("airflow-api-server", "airflow-dag-processor", "airflow-triggerer")
 
 
 class Failed(Exception):
-    """A service does not do what the file says; the text is the sentence to show."""
+    """A service does not do what the file says; the text says how, for the user."""
 
 
 @dataclass
@@ -79,7 +79,7 @@ class Native:
         return f"http://localhost:{self.ports['api']}"
 
     def localised(self, text: str) -> str:
-        """Interpolate as Compose does, and put this machine's hosts, ports and folders for the containers'."""
+        """Interpolate as Compose does, and replace the containers' hosts, ports and folders by this machine's."""
         text = _VARIABLE.sub(lambda m: (self.secrets.get(m[1]) or m[2]) if m[1] else "$", text)
         for there, here in (
             ("postgres:5432", f"127.0.0.1:{self.ports['postgres']}"),
@@ -96,7 +96,7 @@ class Native:
         return text
 
     def environment(self, name: str) -> dict[str, str]:
-        """Return what the service's container would have, and what tells its programs where they are."""
+        """Return the variables of the service's container, and those that name this machine's ports and folders."""
         given = self.services[name].get("environment", {})
         return {
             "PATH": f"{self.folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -111,7 +111,7 @@ class Native:
             "PGPORT": str(self.ports["postgres"]),
             "NO_PROXY": "*",
             **{key: self.localised(value) for key, value in given.items()},
-            # Not the file's: a short history, so that a run ends while somebody looks on.
+            # Not the file's: a short history, so that a run ends within a minute.
             "BACKFILL_START_DATE": f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}",
             "SYNC_PACE_SECONDS": "0",
         }
@@ -127,7 +127,7 @@ class Native:
         return words if shutil.which(words[0], path=self.environment(name)["PATH"]) else ["airflow", *words]
 
     def start(self, name: str) -> None:
-        """Start a service that stays."""
+        """Start a long-running service."""
         with (self.folder / f"{name}.log").open("wb") as log:
             self.processes[name] = subprocess.Popen(
                 self.command(name), env=self.environment(name), cwd=self.folder, stdout=log, stderr=log
@@ -159,7 +159,7 @@ class Native:
             say(name, f"healthy by its own check after {time.monotonic() - began:.0f} s")
 
     def start_postgres(self) -> None:
-        """Make and start the cluster the image would: a user of the file's, with the file's password, over TCP."""
+        """Make and start PostgreSQL as its image would: with the file's user and password, over TCP."""
         bin_folder = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
         if bin_folder is None:
             raise Failed("PostgreSQL's server is not installed: apt-get install -y postgresql")
@@ -183,7 +183,7 @@ class Native:
             )
 
     def create_database(self) -> None:
-        """Create the file's database, which the image makes beside its user."""
+        """Create the file's database; the image does it together with the user."""
         environment = self.environment("postgres")
         program = shutil.which("createdb") or "createdb"
         subprocess.run(
@@ -215,9 +215,11 @@ def show(native: Native, catalogue: Catalogue) -> None:
     native.run("mongo-init")
     native.run("mongo-init")
     native.run("airflow-init")
-    for name in _STARTED_LAST:
+    for name in _BESIDE_SCHEDULER:
         native.start(name)
-    native.await_health(*_STARTED_LAST)
+    native.await_health(*native.services["airflow-scheduler"]["depends_on"].keys() & _BESIDE_SCHEDULER)
+    native.start("airflow-scheduler")
+    native.await_health(*_BESIDE_SCHEDULER, "airflow-scheduler")
     credentials = {"username": "admin", "password": native.secrets["AIRFLOW_ADMIN_PASSWORD"]}
     token = native.ask("POST", "/auth/token", body=credentials)["access_token"]
     for source in SOURCES.values():
@@ -235,7 +237,7 @@ def show(native: Native, catalogue: Catalogue) -> None:
 
 
 def _await_mongod(native: Native) -> None:
-    """Wait for what the file's check tells by mongosh, which is not at hand: it runs and waits for its replica set."""
+    """Check by pymongo what the file's check asks by mongosh: mongod runs, and waits for its replica set."""
     began = time.monotonic()
     client: MongoClient[dict[str, Any]]
     with MongoClient("127.0.0.1", native.ports["mongo"], directConnection=True) as client:
@@ -247,25 +249,20 @@ def _await_mongod(native: Native) -> None:
 
 def _one_run(native: Native, token: str, dag_id: str) -> str:
     deadline = time.monotonic() + _WAIT_SECONDS
-    path = f"/api/v2/dags/{dag_id}/dagRuns"
+    path = "/api/v2/dags/~/dagRuns"  # of all DAGs: this one may not have been parsed yet
     while time.monotonic() < deadline:
         # Not paused, as the file says: the scheduler makes the run of the last full hour by itself.
-        runs = native.ask("GET", path, token)["dag_runs"] if _known(native, token, dag_id) else []
+        runs = [run for run in native.ask("GET", path, token)["dag_runs"] if run["dag_id"] == dag_id]
         if ended := [run for run in runs if run["state"] in {"success", "failed"}]:
             if ended[0]["state"] == "failed":
                 raise Failed(f"{dag_id}: its first scheduled run failed; logs are in {native.folder}/logs")
             return f"not paused; its first scheduled run ({ended[0]['run_type']}) succeeded"
         time.sleep(1)
-    raise Failed(f"{dag_id} had no finished run after {_WAIT_SECONDS} s")
-
-
-def _known(native: Native, token: str, dag_id: str) -> bool:
-    dags: Iterable[Any] = native.ask("GET", "/api/v2/dags", token)["dags"]
-    return any(dag["dag_id"] == dag_id for dag in dags)
+    raise Failed(f"{dag_id} has no finished run after {_WAIT_SECONDS} s; logs are in {native.folder}/logs")
 
 
 def main() -> int:
-    """Run the file, and end all of it, whatever happens; returns the exit code."""
+    """Run the file's services, and end them whatever happens; returns the exit code."""
     if "--worker" not in sys.argv:
         environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'plugins'}"}
         return guard([sys.executable, "-m", "tools.compose_native", "--worker"], environment)

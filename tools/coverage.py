@@ -1,12 +1,12 @@
-"""How much of the contracts' fields real notices fill: by the plain rules, by the mapper, and what it leaves unsaid.
+"""Measures how many contracts have each field filled: by plain rules, by the mapper, and what the mapper misses.
 
     PYTHONPATH=plugins python -m tools.coverage ../shared/notices
-    PYTHONPATH=plugins python -m tools.coverage ../shared/notices --sample 40     # notices and contracts, to be read
+    PYTHONPATH=plugins python -m tools.coverage ../shared/notices --sample 40     # notices and contracts, for reading
 
-A cell of the table is three shares of the releases of one source and regime: filled by the plain rules, filled by the
-mapper, and, of the releases whose field is empty, those that hold such a value somewhere all the same. The plain rules
-read the obvious OCDS path and nothing else (`PLAIN`); "somewhere" is a pattern over every value of the release
-(`HELD`), looser than any rule of the mapper.
+A cell of the table holds three shares of the releases of one source and regime: filled by the plain rules, filled by
+the mapper, and, among the releases whose field stays empty, those that have such a value somewhere. The plain rules
+read the obvious OCDS path only. "Somewhere" is a pattern over every value of the release, looser than any rule of the
+mapper.
 """
 
 from __future__ import annotations
@@ -30,91 +30,73 @@ if TYPE_CHECKING:
 
     from tender_sync.mapping.contract import MappedContract
 
-PLAIN: Mapping[str, tuple[str, ...]] = {
-    "title": ("tender.title",),
-    "description": ("tender.description",),
-    "buyerName": ("buyer.name",),
-    "buyerOrg": ("buyer.id",),
-    "buyerRegion": ("parties.address.region",),
-    "cpvCodes": ("tender.classification.id", "tender.items.classification.id"),
-    "sector": ("tender.classification.id", "tender.items.classification.id"),
-    "valueMin": ("tender.value.amount",),
-    "valueMax": ("tender.value.amount",),
-    "currency": ("tender.value.currency",),
-    "valueBasis": (),
-    "publishedDate": ("date",),
-    "deadlineDate": ("tender.tenderPeriod.endDate",),
-    "noticeType": (),
-    "regime": (),
-    "contractStartDate": ("awards.contractPeriod.startDate", "tender.contractPeriod.startDate"),
-    "contractEndDate": ("awards.contractPeriod.endDate", "tender.contractPeriod.endDate"),
-    "procurementMethod": ("tender.procurementMethod",),
-    "procurementMethodDetails": ("tender.procurementMethodDetails",),
-    "contractMechanism": ("tender.procurementMethodDetails",),
-    "contractType": ("tender.mainProcurementCategory",),
-    "submissionMethod": ("tender.submissionMethod",),
-    "submissionPortalUrl": ("tender.submissionMethodDetails",),
-    "buyerContact": ("parties.contactPoint.email",),
-    "documents": ("tender.documents.id",),
-    "lots": ("tender.lots.id",),
-    "maxLotsBidPerSupplier": ("tender.lotDetails.maximumLotsBidPerSupplier",),
-    "suitableForSme": ("tender.suitability.sme",),
-    "suitableForVco": ("tender.suitability.vcse",),
-    "canRenew": ("tender.lots.renewal.description",),
-    "renewalDescription": ("tender.lots.renewal.description",),
-    "geographicScope": ("tender.items.deliveryAddresses.region",),
-    "hasEuFunding": (),
-    "awardedSuppliers": ("awards.suppliers.name",),
-    "awardDate": ("awards.date",),
-    "awardValue": ("awards.value.amount",),
-    "tenderPeriodStart": ("tender.tenderPeriod.startDate",),
-    "enquiryPeriodEnd": ("tender.enquiryPeriod.endDate",),
-}
 _AMOUNT = r"^(?!.*(subcontracting|participationFees)).*\.(amount|amountGross)=[0-9]|estValidBidValue"
 _OF_SOMETHING_ELSE = (
     "documents|lassifications|items|milestones|options|renewal|Criteria|techniques|participationFees|budget|parties"
     "|subcontracting|deliveryLocation|amendments.unstructured|reservedParticipationLocation|agreedMetrics|recurrence|bids"
 )
-HELD: Mapping[str, str] = {
-    "title": r"title=",
-    "description": rf"^(?!.*({_OF_SOMETHING_ELSE})).*(description|rationale|statusDetails)=",
-    "buyerName": r"^(buyer\.name|parties\.name)=",
-    "buyerOrg": r"^(buyer\.id|parties\.id)=",
-    "buyerRegion": r"^parties\.address\.region=|deliveryAddresses\.region=",
-    "cpvCodes": r"scheme=CPV$",
-    "sector": r"scheme=CPV$",
-    "valueMin": _AMOUNT,
-    "valueMax": _AMOUNT,
-    "currency": _AMOUNT,
-    "valueBasis": _AMOUNT,
-    "publishedDate": r"^date=|datePublished=",
-    "deadlineDate": r"tenderPeriod\.endDate=|eadline=|newValue\.date=",
-    "noticeType": r"noticeType=",
-    "regime": r"legalBasis\.scheme=",
-    "contractStartDate": r"^(?!.*agreedMetrics).*(ontractPeriod|\.period)\.startDate=",
-    "contractEndDate": r"^(?!.*agreedMetrics).*(ontractPeriod|\.period|implementation)\.endDate=",
-    "procurementMethod": r"procurementMethod=",
-    "procurementMethodDetails": r"procurementMethodDetails=",
-    "contractMechanism": r"procurementMethodDetails=|hasFramework|hasDynamic|relatedProcesses",
-    "contractType": r"mainProcurementCategory=",
-    "submissionMethod": r"submissionMethod=|electronicSubmissionPolicy=(allowed|required)",
-    "submissionPortalUrl": r"(submissionMethodDetails|atypicalToolUrl|accessDetails)=(?s:.)*(https?://|www\.)",
-    "buyerContact": r"ontactPoints?\.(name=|email=.*@|telephone=.*([1-9].*){3})",
-    "documents": r"documents\.(id|url)=",
-    "lots": r"tender\.lots\.id=",
-    "maxLotsBidPerSupplier": r"maximumLotsBidPerSupplier=[0-9]",
-    "suitableForSme": r"suitability\.sme=|reservedParticipation=.*sme",
-    "suitableForVco": r"suitability\.vcse=|reservedParticipation=.*vcse",
-    "canRenew": r"hasRenewal=|renewal\.|maxExtentDate=",
-    "renewalDescription": r"renewal\.description=",
-    "geographicScope": r"deliveryAddresses\.(\d+\.)?(region|countryName|postalCode)=|deliveryLocation\.",
-    "hasEuFunding": r"roles=funder|financingParty|sourceParty",
-    "awardedSuppliers": r"suppliers\.name=|roles=supplier$",
-    "awardDate": r"awards\.date=|dateSigned=",
+# field → the paths that the plain rules read, and the pattern of a value held somewhere
+FIELDS: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "title": (("tender.title",), r"title="),
+    "description": (("tender.description",), rf"^(?!.*({_OF_SOMETHING_ELSE})).*(description|rationale|statusDetails)="),
+    "buyerName": (("buyer.name",), r"^(buyer\.name|parties\.name)="),
+    "buyerOrg": (("buyer.id",), r"^(buyer\.id|parties\.id)="),
+    "buyerRegion": (("parties.address.region",), r"^parties\.address\.region=|deliveryAddresses\.region="),
+    "cpvCodes": (("tender.classification.id", "tender.items.classification.id"), r"scheme=CPV$"),
+    "sector": (("tender.classification.id", "tender.items.classification.id"), r"scheme=CPV$"),
+    "valueMin": (("tender.value.amount",), _AMOUNT),
+    "valueMax": (("tender.value.amount",), _AMOUNT),
+    "currency": (("tender.value.currency",), _AMOUNT),
+    "valueBasis": ((), _AMOUNT),
+    "publishedDate": (("date",), r"^date=|datePublished="),
+    "deadlineDate": (("tender.tenderPeriod.endDate",), r"tenderPeriod\.endDate=|eadline=|newValue\.date="),
+    "noticeType": ((), r"noticeType="),
+    "regime": ((), r"legalBasis\.scheme="),
+    "contractStartDate": (
+        ("awards.contractPeriod.startDate", "tender.contractPeriod.startDate"),
+        r"^(?!.*agreedMetrics).*(ontractPeriod|\.period)\.startDate=",
+    ),
+    "contractEndDate": (
+        ("awards.contractPeriod.endDate", "tender.contractPeriod.endDate"),
+        r"^(?!.*agreedMetrics).*(ontractPeriod|\.period|implementation)\.endDate=",
+    ),
+    "procurementMethod": (("tender.procurementMethod",), r"procurementMethod="),
+    "procurementMethodDetails": (("tender.procurementMethodDetails",), r"procurementMethodDetails="),
+    "contractMechanism": (
+        ("tender.procurementMethodDetails",),
+        r"procurementMethodDetails=|hasFramework|hasDynamic|relatedProcesses",
+    ),
+    "contractType": (("tender.mainProcurementCategory",), r"mainProcurementCategory="),
+    "submissionMethod": (
+        ("tender.submissionMethod",),
+        r"submissionMethod=|electronicSubmissionPolicy=(allowed|required)",
+    ),
+    "submissionPortalUrl": (
+        ("tender.submissionMethodDetails",),
+        r"(submissionMethodDetails|atypicalToolUrl|accessDetails)=(?s:.)*(https?://|www\.)",
+    ),
+    "buyerContact": (("parties.contactPoint.email",), r"ontactPoints?\.(name=|email=.*@|telephone=.*([1-9].*){3})"),
+    "documents": (("tender.documents.id",), r"documents\.(id|url)="),
+    "lots": (("tender.lots.id",), r"tender\.lots\.id="),
+    "maxLotsBidPerSupplier": (("tender.lotDetails.maximumLotsBidPerSupplier",), r"maximumLotsBidPerSupplier=[0-9]"),
+    "suitableForSme": (("tender.suitability.sme",), r"suitability\.sme=|reservedParticipation=.*sme"),
+    "suitableForVco": (("tender.suitability.vcse",), r"suitability\.vcse=|reservedParticipation=.*vcse"),
+    "canRenew": (("tender.lots.renewal.description",), r"hasRenewal=|renewal\.|maxExtentDate="),
+    "renewalDescription": (("tender.lots.renewal.description",), r"renewal\.description="),
+    "geographicScope": (
+        ("tender.items.deliveryAddresses.region",),
+        r"deliveryAddresses\.(\d+\.)?(region|countryName|postalCode)=|deliveryLocation\.",
+    ),
+    "hasEuFunding": ((), r"roles=funder|financingParty|sourceParty"),
+    "awardedSuppliers": (("awards.suppliers.name",), r"suppliers\.name=|roles=supplier$"),
+    "awardDate": (("awards.date",), r"awards\.date=|dateSigned="),
     # 0, a penny and a pound are filled in.
-    "awardValue": r"^(awards|contracts)\.value\.(amount|amountGross)=(?!(0|0\.01|1)(\.0)?$)",
-    "tenderPeriodStart": r"tenderPeriod\.startDate=",
-    "enquiryPeriodEnd": r"enquiryPeriod\.endDate=",
+    "awardValue": (
+        ("awards.value.amount",),
+        r"^(awards|contracts)\.value\.(amount|amountGross)=(?!(0|0\.01|1)(\.0)?$)",
+    ),
+    "tenderPeriodStart": (("tender.tenderPeriod.startDate",), r"tenderPeriod\.startDate="),
+    "enquiryPeriodEnd": (("tender.enquiryPeriod.endDate",), r"enquiryPeriod\.endDate="),
 }
 NOT_PUBLISHED = {
     "Contracts Finder": ("valueBasis", "noticeType", "regime"),
@@ -128,7 +110,7 @@ _TITLES = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the table, or a sample, of a folder of notices; a folder that is none ends with a message."""
+    """Print the table, or a sample, of a folder of notices; a path that is no folder ends with a message."""
     parser = argparse.ArgumentParser(prog="python -m tools.coverage", description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("folder", type=Path, help="release packages and releases as *.json, at any depth")
     parser.add_argument("--sample", type=int, metavar="N", help="print N random contracts beside their notices instead")
@@ -146,7 +128,7 @@ def table(groups: Mapping[str, list[tuple[dict[str, Any], MappedContract]]]) -> 
     yield "| field | " + " | ".join(f"{title} ({len(pairs)})" for title, pairs in groups.items()) + " |"
     yield "|---" * (len(groups) + 1) + "|"
     yield "| awarded shown AWARDED | " + " | ".join(_awarded(pairs) for pairs in groups.values()) + " |"
-    for field in PLAIN:
+    for field in FIELDS:
         cells = (
             "" if field in NOT_PUBLISHED.get(title, ()) else _cell(field, pairs) for title, pairs in groups.items()
         )
@@ -163,20 +145,21 @@ def _groups(folder: Path) -> dict[str, list[tuple[dict[str, Any], MappedContract
 
 
 def _cell(field: str, pairs: list[tuple[dict[str, Any], MappedContract]]) -> str:
-    plain = sum(any(_said(walk(release, *path.split("."))) for path in PLAIN[field]) for release, _ in pairs)
-    empty = [release for release, contract in pairs if not _said([contract[field]])]  # type: ignore[literal-required]
-    held = sum(any(re.search(HELD[field], leaf) for leaf in leaves(release)) for release in empty)
+    paths, pattern = FIELDS[field]
+    plain = sum(any(_has_value(walk(release, *path.split("."))) for path in paths) for release, _ in pairs)
+    empty = [release for release, contract in pairs if not _has_value([contract[field]])]  # type: ignore[literal-required]
+    held = sum(any(re.search(pattern, leaf) for leaf in leaves(release)) for release in empty)
     shares = (plain / len(pairs), 1 - len(empty) / len(pairs), held / len(empty) if empty else 0)
     return " → ".join(f"{share:.1%}" for share in shares[:2]) + f", {shares[2]:.1%}"
 
 
 def _awarded(pairs: list[tuple[dict[str, Any], MappedContract]]) -> str:
-    """Return how many award notices are AWARDED: plainly none, now all but dynamic markets' and failed ones."""
+    """Count the award notices that are AWARDED: none by the plain rules; all but dynamic markets and failed awards."""
     shown = [contract["status"] for release, contract in pairs if tags(release) & {"award", "awardupdate"}]
     return f"0 → {shown.count('AWARDED')} of {len(shown)}"
 
 
-def _said(values: Iterable[object]) -> bool:
+def _has_value(values: Iterable[object]) -> bool:
     return any(value not in (None, "", [], {}) for value in values)
 
 

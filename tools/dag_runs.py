@@ -1,4 +1,4 @@
-"""Runs of both DAGs by `airflow dags test`, side by side, watched through `syncJobs` while they are at work."""
+"""Runs both DAGs at the same time by `airflow dags test`, and shows their progress as `syncJobs` has it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ import re
 import shutil
 import sys
 import time
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from tender_sync.sources import SOURCES
 from tools.options import shown
 from tools.processes import end
 
@@ -28,23 +26,15 @@ _PLAIN_SECONDS = 4.0
 _ERROR = re.compile(r"(?:AirflowFailException|AirflowException|AirflowSkipException)(?:\('|: )(.{20,})")
 
 
-@dataclass
-class Runs:
-    """What became of one run of each source: its record in `syncRuns`, or the sentence that says why it failed."""
-
-    records: dict[str, dict[str, Any]] = field(default_factory=dict)
-    failures: dict[str, str] = field(default_factory=dict)
-
-
 def run_dags(
     stack: Stack, sources: Iterable[Source], params: Mapping[str, Any], environment: Mapping[str, Mapping[str, str]]
-) -> Runs:
-    """Run the DAGs of `sources` at the same time with `params`; `environment` adds variables to one source's run.
+) -> list[str]:
+    """Run the DAGs of `sources` at the same time with `params`; when all have ended, return why some failed.
 
-    Returns when all have ended. A run that fails is ended at once: its retries are left to another run.
+    `environment` holds more variables, by source. A run that fails is ended at once, without its retries.
     """
     began = datetime.now(UTC)
-    runs, display = Runs(), _Display()
+    display = _Display()
     watched = [_Watched(stack, source, params, environment.get(source.name, {})) for source in sources]
     try:
         while True:
@@ -57,17 +47,11 @@ def run_dags(
     finally:
         display.close()
         end(*(run.process for run in watched))
-    for run in watched:
-        failure = run.failure(began)
-        if failure:
-            runs.failures[run.source.name] = failure
-        else:
-            runs.records[run.source.name] = run.record
-    return runs
+    return [failure for run in watched if (failure := run.failure(began))]
 
 
 class _Watched:
-    """One `airflow dags test` process, and what MongoDB says of it."""
+    """One `airflow dags test` process, and its progress in MongoDB."""
 
     def __init__(self, stack: Stack, source: Source, params: Mapping[str, Any], environment: Mapping[str, str]) -> None:
         self.source = source
@@ -80,7 +64,7 @@ class _Watched:
         self.record: dict[str, Any] = {}
 
     def look(self, began: datetime) -> bool:
-        """Read where it is; say whether it is still at work."""
+        """Read its job and its record; return whether it still runs."""
         self.job = self._db["syncJobs"].find_one({"source": self.source.name}) or {}
         mine = {"source": self.source.name, "startedAt": {"$gte": began}}
         self.record = self._db["syncRuns"].find_one(mine, sort=[("startedAt", -1)]) or {}
@@ -89,7 +73,7 @@ class _Watched:
         return self.process.poll() is None
 
     def failure(self, began: datetime) -> str | None:
-        """Say why it failed, or None."""
+        """Return why it failed; None if it did not."""
         self.look(began)
         if self.record.get("outcome") == "failed":
             return str(self.record["error"])
@@ -98,7 +82,7 @@ class _Watched:
         return None
 
     def line(self, began: datetime) -> str:
-        """Say where it is, for the terminal."""
+        """Return its progress as a line for the terminal."""
         title, record = f"{self.source.title:<17}", self.record
         if not record:
             waited = (datetime.now(UTC) - began).total_seconds()
@@ -119,7 +103,7 @@ class _Watched:
 
 
 def counted(record: Mapping[str, Any]) -> str:
-    """Say a run's counts in words."""
+    """Return a run's counts in words."""
     fetched = record.get("fetched", 0)
     parts = [f"{record[name]:,} {word}" for name, word in _WORDS.items() if record.get(name)]
     seconds = (record["endedAt"] - record["startedAt"]).total_seconds()
@@ -137,11 +121,6 @@ _WORDS = {
 }
 
 
-def sources() -> list[Source]:
-    """Return both sources."""
-    return list(SOURCES.values())
-
-
 def _last_error(log: Path, start: int) -> str:
     with log.open("rb") as file:
         file.seek(start)
@@ -151,7 +130,7 @@ def _last_error(log: Path, start: int) -> str:
 
 
 class _Display:
-    """One line a source: redrawn in place on a terminal, else written anew every few seconds when it has changed."""
+    """One line for each source: redrawn in place on a terminal, elsewhere written every few seconds if it changed."""
 
     def __init__(self) -> None:
         self._live = sys.stdout.isatty()
@@ -163,14 +142,14 @@ class _Display:
     def show(self, lines: list[str]) -> None:
         self._lines = [f"  {line}" for line in lines]
         if self._live:
-            # A line that wraps takes two rows, of which the next drawing would replace one.
+            # A line that wraps takes two rows, and the next drawing would replace only one of them.
             self._draw(shutil.get_terminal_size().columns - 1)
         elif time.monotonic() >= self._next:
             self._write()
             self._next = time.monotonic() + _PLAIN_SECONDS
 
     def close(self) -> None:
-        """Write the last lines whole: nothing is drawn over them."""
+        """Write the last lines in full: nothing is drawn over them."""
         if self._live:
             self._draw(None)
         else:

@@ -14,8 +14,8 @@ def main() -> int:
     parse()
     if sys.platform != "linux":
         print(
-            f"this needs Linux, and runs on {sys.platform}: the bundled mongod and the cleaning up are made for it. "
-            "With a MongoDB of your own, docker-compose.yaml and README.md (Connections) lead on",
+            f"the demo needs Linux, and this is {sys.platform}: the bundled mongod runs on nothing else. "
+            "Use docker-compose.yaml, or a MongoDB of your own (README.md, Connections)",
             file=sys.stderr,
         )
         return 1

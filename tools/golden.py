@@ -1,9 +1,9 @@
-"""Write anew what the golden notices become, after a wanted change of the mapper: then read the difference.
+"""Maps the golden notices again after a wanted change of the mapper; read the difference before you commit it.
 
     PYTHONPATH=plugins python -m tools.golden && git diff tests/golden
 
-Each file of tests/golden is one kind of notice, made up in the exact shape of those published: its `source`, the
-`release`, and the `contract` it becomes (without the copy of the release, its hash and the mapper's version).
+Each file of tests/golden is one kind of notice, invented in the exact shape of published ones: its `source`, the
+`release`, and the `contract` made of it (without the copy of the release, its hash and the mapper's version).
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Turn a fresh mongod into the one-node replica set the DAGs need; run again, it changes nothing.
+"""Turns a fresh mongod into the one-node replica set that the DAGs need; a second run changes nothing.
 
 docker-compose.yaml runs this once before Airflow starts, in the network namespace of the mongo container:
 mongod is started there with a key file and no users, and only a client on its own loopback address may then
-initiate the replica set and create the first user (MongoDB calls this the localhost exception). Three things
-are ensured, each only when it is missing, so a run that died half-way is finished by the next:
+initiate the replica set and create the first user (MongoDB calls this the localhost exception). It makes three
+things, each only where it is missing, so that the next run finishes what an interrupted one began:
 
 1. the replica set, with this node as its only member, under the address that every other container uses;
 2. the root user, in `admin`;
@@ -38,7 +38,7 @@ AWAIT_STEP_MS = 1000
 
 
 class SetupError(Exception):
-    """What was found cannot be repaired from here; the text says what a person has to do."""
+    """The server's state cannot be repaired from here; the text says what a person has to do."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def ensure(settings: Settings) -> list[str]:
-    """Ensure replica set, root user and application user, and say in one line each what was done.
+    """Ensure the replica set, the root user and the application user; return one line about each.
 
     Raises SetupError when a person has to act and pymongo's own errors when mongod cannot be reached.
     """
@@ -145,7 +145,7 @@ def _ensure_root(anonymous: MongoClient[dict[str, Any]], settings: Settings) -> 
             raise
     else:
         return f"user {settings.root_user}: created"
-    # The localhost exception ended with the first user: so there is one, and it must be ours.
+    # The localhost exception ends with the first user, so there is one. It must be ours.
     if not _can_log_in(settings, settings.root_user, settings.root_password, "admin"):
         raise SetupError(
             f"{settings.root_user} cannot log in, and another user exists already: put the first "
@@ -166,7 +166,7 @@ def _ensure_app_user(root: MongoClient[dict[str, Any]], settings: Settings) -> s
     ):
         return f"user {settings.app_user}: already there"
     database.command("updateUser", settings.app_user, pwd=settings.app_password, roles=roles)
-    return f"user {settings.app_user}: password and role set anew"
+    return f"user {settings.app_user}: password and role set again"
 
 
 def _can_log_in(settings: Settings, user: str, password: str, database: str) -> bool:

@@ -48,12 +48,12 @@ def mongod_binary() -> str:
 
 
 def memory() -> Path | None:
-    """Return a folder that is kept in memory, where a commit waits for no disk; None without one of some size."""
+    """Return a folder in memory, where a commit waits for no disk; None if there is none with 4 GB free."""
     return _MEMORY if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ENOUGH_BYTES else None
 
 
 def free_port() -> int:
-    """Return a TCP port of the loopback interface that nobody listens on just now."""
+    """Return a TCP port of the loopback interface that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -92,20 +92,12 @@ class Mongod:
         """Start it and wait for nothing."""
         self.dbpath.mkdir(parents=True, exist_ok=True)
         log = self.dbpath / "mongod.log"
-        command = [
-            mongod_binary(),
-            "--dbpath",
-            str(self.dbpath),
-            "--port",
-            str(self.port),
-            "--bind_ip",
-            "127.0.0.1",
-        ]
+        command = [mongod_binary(), "--dbpath", str(self.dbpath), "--port", str(self.port), "--bind_ip", "127.0.0.1"]
         command += ["--logpath", str(log), "--wiredTigerCacheSizeGB", "0.5", "--quiet"]
         if self.replica_set:
             command += ["--replSet", self.replica_set]
         # A session of its own: Ctrl-C in the terminal must not end it before those who still write to it.
-        # What it says before it has a log (a library it lacks), and the stack of its end where the disk is full.
+        # Takes what mongod prints before it has a log (a missing library), and its stack trace on a full disk.
         with (self.dbpath / "mongod.stderr").open("wb") as said:
             self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said, start_new_session=True)
 
@@ -139,7 +131,7 @@ class Mongod:
             self._move(client)
 
     def _move(self, client: MongoClient[dict[str, object]]) -> None:
-        """Tell a replica set whose data were made on another port where it is now."""
+        """Give a replica set whose data were made on another port its new address."""
         if client.admin.command("hello").get("isWritablePrimary"):
             return
         config = client.local["system.replset"].find_one()
@@ -159,7 +151,7 @@ class Mongod:
                 self.kill()
 
     def kill(self) -> None:
-        """End it at once, as a crash would."""
+        """Kill it, as a crash would."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()

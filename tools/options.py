@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ROOT = Path(__file__).resolve().parents[1]
-# How connections and settings of Airflow and of the sync begin: what the user has set is for other work.
+# How the names of Airflow's and the sync's settings begin. What the user has set is for other work, and is not used.
 SETTINGS = ("AIRFLOW", "BACKFILL_START_DATE", "SYNC_PACE_SECONDS", "TENDER_SYNC")
 
 
@@ -38,7 +38,7 @@ class Options:
 
 
 def parse(arguments: Sequence[str] | None = None) -> Options:
-    """Read the command line; what cannot be used ends the process with a message and exit code 2."""
+    """Read the command line; a wrong one ends the process with a message and exit code 2."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.demo",
         description="Both sources through real Airflow, real MongoDB and a local OCDS server, on this machine.",
@@ -71,12 +71,12 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
 def _folder(text: str) -> Path:
     folder = Path(text).expanduser().resolve()
     if not folder.is_dir():
-        raise argparse.ArgumentTypeError(f"{text!r} is no folder")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a folder; expected one with *.json files")
     return folder
 
 
 def _fingerprint(folder: Path) -> str:
-    """Name a folder and the state of its files: other notices are another world, with data of its own."""
+    """Return a name for a folder and the state of its files: other notices get data of their own."""
     files = sorted(folder.rglob("*.json"))
     state = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     return hashlib.sha256(repr((str(folder), state)).encode()).hexdigest()[:8]

@@ -1,8 +1,8 @@
-"""How long the page takes with a million contracts: `make page-timing`, or `python -m tools.page_timing --contracts N`.
+"""Times the page with a million contracts: `make page-timing`, or `python -m tools.page_timing --contracts N`.
 
-Fills a MongoDB of its own with small contracts and the package's own indexes, starts Airflow's API server before it,
-and asks for the page's JSON as a browser does: over HTTP, with a token that Airflow checks. Then commits pages of new
-contracts, to see what keeping the counts costs them.
+It fills a MongoDB of its own with small contracts and the package's indexes, starts Airflow's API server, and asks for
+the page's JSON as a browser does: over HTTP, with a token that Airflow checks. Then it commits pages of new contracts,
+to measure what keeping the counts costs.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _REQUESTS = 200
 _PAGES = 50
 _SECTORS = (*sorted(set(CPV_SECTOR_MAP.values())), None)
 _STAGES, _STATUSES = ("PLANNING", "TENDER", "AWARD"), ("OPEN", "CLOSED", "AWARDED", "CANCELLED")
-# The runs of these DAGs are no part of this: only the API server is started, and the local OCDS server has nothing.
+# Only the API server is started, no DAG runs, and the local OCDS server has next to nothing.
 _NOTHING: dict[str, Any] = {"releases": None, "days": 1.0, "per_day": 1.0, "budget": 0}
 
 

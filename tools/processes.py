@@ -30,7 +30,7 @@ _POLL_SECONDS = 0.2
 
 
 class Stopped(BaseException):
-    """The user, or the end of the guard, asked for an end. Not an Exception: nobody may take it for a failure."""
+    """The user asked for an end, or the guard has ended. No Exception, so that no handler takes it for a failure."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -38,9 +38,9 @@ class Stopped(BaseException):
 
 
 def guard(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run the worker `command`; when it has ended, in whatever way, end all it left behind. Returns its exit code.
+    """Run the worker `command`, and end whatever it leaves behind; returns its exit code.
 
-    It is told to stop when this process is, and when the process that started this one ends.
+    The worker is told to stop when this process is, and when the process that started this one ends.
     """
     _adopt_orphans()
     starter = os.getppid()
@@ -67,7 +67,7 @@ def guard(command: Sequence[str], environment: Mapping[str, str]) -> int:
 
 
 def become_worker() -> None:
-    """Make this process a worker: signals to stop raise `Stopped` once, and the end of its guard is such a signal."""
+    """Make this process a worker: the first signal to stop raises `Stopped`, and so does the end of its guard."""
     _adopt_orphans()
     for number in STOP_SIGNALS:
         signal.signal(number, _stop)
@@ -77,7 +77,7 @@ def become_worker() -> None:
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
-    # Only once: what follows is the cleaning up, which must not be cut short.
+    # Only once: the cleaning up that follows must not be interrupted.
     for other in STOP_SIGNALS:
         signal.signal(other, signal.SIG_IGN)
     raise Stopped(number)
@@ -136,7 +136,7 @@ def _send(pid: int, number: int) -> None:
     try:
         os.kill(pid, number)
     except ProcessLookupError:
-        return  # it was quicker
+        return  # it has ended already
 
 
 def _bury() -> None:

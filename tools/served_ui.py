@@ -1,8 +1,8 @@
-"""Airflow with its UI and logins for the tests: `python -m tools.served_ui FOLDER NAME=VALUE…`, ended by SIGTERM.
+"""Serves Airflow with its UI and logins to tests: `python -m tools.served_ui FOLDER NAME=VALUE…`; SIGTERM ends it.
 
-A process of its own, as the demo's worker is, so that none of Airflow's processes outlives the tests. Every DAG is
-paused. The settings given are Airflow's environment. Prints one line of JSON: the UI's address, MongoDB's and its
-process id when all is ready, or why it failed.
+It is a process of its own, like the demo's worker, so that none of Airflow's processes outlives the tests. Every DAG
+is paused. The settings are added to Airflow's environment. When all is ready, it prints one line of JSON: the address
+of the UI, the address, database and process id of MongoDB; or why it failed.
 """
 
 from __future__ import annotations

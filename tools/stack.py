@@ -1,4 +1,4 @@
-"""What runs during a demo: mongod, the local OCDS server and Airflow's commands, with all their state in one folder."""
+"""Starts and ends what a demo needs: mongod, the local OCDS server and Airflow. All state is in one folder."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 DATABASE = "tendhunt"
 START_SECONDS = 120
 _SQLITE_SECONDS = 60
-# A demo takes 320 MB, mongod's journal allocated ahead; where its disk is full, mongod ends at once.
+# A demo takes 320 MB, most of it mongod's journal, which is allocated at the start. On a full disk mongod ends at once.
 _DISK_BYTES = 400 * 2**20
 # A sync may be killed at any time without losing a page, and the triggerer waits 10 s for nothing.
 COMMAND_GRACE_SECONDS = 5.0
@@ -46,7 +46,7 @@ _NOT_INHERITED = (*SETTINGS, "PYTHON")
 
 
 class Failed(Exception):
-    """The demo cannot go on; the text is the sentence to show."""
+    """The demo cannot go on; the text says why, for the user."""
 
 
 @dataclass
@@ -57,7 +57,7 @@ class Server:
     process: subprocess.Popen[bytes]
 
     def ask(self, method: str, operation: str, body: Mapping[str, Any] | None = None) -> Any:
-        """Do one operation of the control API; a path that begins with `/` is a request to one of the two services.
+        """Do one operation of the control API. One that begins with `/` is a path of the two services instead.
 
         :raises Failed: the server does not answer as it should
         """
@@ -70,7 +70,7 @@ class Server:
 
 @dataclass
 class Stack:
-    """A running mongod (`db`), the OCDS server (None: the real services), and Airflow with its metadata migrated."""
+    """A running mongod (`db`), the OCDS server (None: the real services), and Airflow with its tables made."""
 
     folder: Path
     mongod: Mongod
@@ -85,13 +85,13 @@ class Stack:
         return self.folder / "logs"
 
     def airflow(self, *arguments: str, log: str, **environment: str) -> subprocess.Popen[bytes]:
-        """Start an `airflow` command, which ends with the stack at the latest; its output goes to the log named."""
+        """Start an `airflow` command; its output goes to the file `log`. It ends with the stack at the latest."""
         process = _airflow(self.folder, {**self.environment, **environment}, *arguments, log=log)
         self.commands.append(process)
         return process
 
     def pause(self) -> None:
-        """Switch all DAGs off, as their switches in the UI do."""
+        """Pause all DAGs, as their switches in the UI do."""
         with closing(_metadata(self.folder)) as metadata, metadata:
             metadata.execute("UPDATE dag SET is_paused = 1")
 
@@ -103,7 +103,7 @@ class Stack:
 
 @contextmanager
 def running_stack(options: Options) -> Iterator[Stack]:
-    """Start everything for `options`, and end it all with the block, in the order that loses nothing.
+    """Start everything that `options` ask for; end it with the block, Airflow before MongoDB, so that nothing is lost.
 
     :raises Failed: something does not start, or another demo is at work on the same data
     """
@@ -156,7 +156,7 @@ def _lock(folder: Path, until: ExitStack) -> None:
 def metadata_address(folder: Path) -> str:
     """Return the address of Airflow's own database under a demo's folder.
 
-    Its processes write at the same time; by default one that waits for another gives up after 5 s.
+    Its processes write at the same time. A writer waits up to 60 s for another; by default it gives up after 5 s.
     """
     return f"sqlite:///{folder}/airflow/airflow.db?timeout={_SQLITE_SECONDS}"
 
@@ -254,7 +254,7 @@ def _finish(process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def _register_dags(folder: Path, environment: Mapping[str, str]) -> None:
-    """Let Airflow know both DAGs before two `dags test` at once both find them unknown and insert the same rows."""
+    """Store both DAGs in Airflow's database: two `dags test` at once would both find them missing and insert them."""
     with closing(_metadata(folder)) as metadata:
         known = {dag_id for (dag_id,) in metadata.execute("SELECT dag_id FROM dag")}
     if not known >= {source.dag_id for source in SOURCES.values()}:
@@ -266,7 +266,7 @@ def _register_dags(folder: Path, environment: Mapping[str, str]) -> None:
 
 
 def _forget_dead_runs(folder: Path) -> None:
-    """Mark as failed what was killed in its course: each DAG has one run at a time, and Airflow would wait for it."""
+    """Mark killed runs and tasks as failed: a DAG has one run at a time, and Airflow would wait for the dead one."""
     with closing(_metadata(folder)) as metadata, metadata:
         for table in ("dag_run", "task_instance"):
             metadata.execute(f"UPDATE {table} SET state = 'failed' WHERE state IN ('running', 'queued')")  # noqa: S608 - two fixed names

@@ -1,4 +1,4 @@
-"""What is in MongoDB now, in a table for people."""
+"""A table of what is in MongoDB now."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TOP = 5
 
 
 def summary(db: Database[dict[str, Any]]) -> str:
-    """Return the text: contracts by source, status and stage, how much is filled in, the jobs, the busiest buyers."""
+    """Return a table of contracts by source, status and stage, filled fields, sync jobs, and the largest buyers."""
     columns = [_column(db, source.name) for source in SOURCES.values()]
     lines = [f"  {'':<22}" + "".join(f"{source.title:>22}" for source in SOURCES.values())]
     lines += [f"  {name:<22}" + "".join(f"{column[name]:>22}" for column in columns) for name in columns[0]]
@@ -69,6 +69,6 @@ _GROUPED: Mapping[str, Any] = {
 
 def _buyers(db: Database[dict[str, Any]]) -> Iterator[str]:
     top = list(db["buyers"].find().sort([("contractCount", -1), ("orgId", 1)]).limit(_TOP))
-    yield f"  {db['buyers'].count_documents({}):,} buyers{', and those with most contracts:' if top else ''}"
+    yield f"  {db['buyers'].count_documents({}):,} buyers{'; those with the most contracts:' if top else ''}"
     for buyer in top:
         yield f"  {buyer['contractCount']:>6,}  {buyer['name']:<44.44} {buyer['orgId']}"

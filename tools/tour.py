@@ -1,4 +1,4 @@
-"""The demo's worker: backfill, transition and sync of both sources, shown, and checked release by release."""
+"""The demo's worker: shows backfill, transition and sync of both sources, and checks the result release by release."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from pymongo.errors import PyMongoError
 
+from tender_sync.sources import SOURCES
 from tools.airflow_ui import show_ui
-from tools.dag_runs import run_dags, sources
+from tools.dag_runs import run_dags
 from tools.ocds_server.catalogue import parse_date
 from tools.ocds_server.state import StateFile
 from tools.options import parse, shown
@@ -30,15 +31,15 @@ if TYPE_CHECKING:
     from tools.options import Options
     from tools.stack import Server, Stack
 
-# Between backfill and sync each source publishes so many new notices (of real ones only updates), so many updates, and
-# changes one notice without giving it another id.
+# Between backfill and sync each source publishes this many new notices (none where real ones are served) and updates,
+# and changes one notice that keeps its id.
 PUBLISHED, UPDATED = 5, 2
 LIVE_PARAMS = {"max_items_per_run": 300, "time_budget_minutes": 5}
 LIVE_SPAN = timedelta(days=2)
-# More runs than these to the end of a backfill mean that it does not come nearer.
+# A backfill that is not complete after this many more runs makes no progress.
 MOST_RUNS = 5
 DIFFERENCES_SHOWN = 10
-# Before this no notice of either service can be dated, and a history from the year 1 has three million windows.
+# No notice of either service is older. A history from the year 1 would have three million windows.
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -49,7 +50,7 @@ def main() -> int:
         become_worker()
         _show(options)
     except Stopped as stopped:
-        print("\nstopped: everything is ended, the data stay, and the same command goes on from here", flush=True)
+        print("\nstopped: nothing is left running, the data stay, and the same command goes on from here", flush=True)
         return stopped.exit_code
     except Failed as failure:
         print(f"\nFAILED: {failure}", flush=True)
@@ -90,22 +91,22 @@ def _show(options: Options) -> None:
 
 def _demo(options: Options, stack: Stack, server: Server, settings: dict[str, dict[str, str]]) -> None:
     odd = "" if options.releases else f"one notice in {1 / DIRTY:.0f} is odd on purpose; "
-    print(f"  {odd}rejected is what cannot become a contract (it is kept), doubled what a page has twice", flush=True)
+    print(f"  {odd}rejected: cannot become a contract, and is kept; doubled: twice on one page", flush=True)
     if _backfill(options, stack, settings):
         _compare(stack, server)
     with _step("new notices are published"):
-        for source in sources():
+        for source in SOURCES.values():
             print(f"  {source.title:<17} {_publish(server, source, real=options.releases is not None)}", flush=True)
-    with _step("each DAG's next run picks them up"):
-        _run(stack, sources(), {}, settings)
+    with _step("the next run of each DAG fetches them"):
+        _run(stack, list(SOURCES.values()), {}, settings)
     _compare(stack, server)
     print(f"\nnow in MongoDB, database {stack.db.name}:\n\n{summary(stack.db)}", flush=True)
 
 
 def _backfill(options: Options, stack: Stack, settings: dict[str, dict[str, str]]) -> bool:
-    """Run the DAGs until both sources are syncing; say whether there was anything left to do."""
+    """Run the DAGs until both sources are syncing; return whether anything was left to do."""
     jobs = {job["source"]: job for job in stack.db["syncJobs"].find()}
-    new = [source for source in sources() if source.name not in jobs]
+    new = [source for source in SOURCES.values() if source.name not in jobs]
     if new:
         with _step(f"backfill: a first run of each DAG, ended after {options.budget:,} releases by its item budget"):
             _run(stack, new, {"max_items_per_run": options.budget}, settings)
@@ -113,23 +114,23 @@ def _backfill(options: Options, stack: Stack, settings: dict[str, dict[str, str]
         behind = _behind(stack.db)
         if not behind:
             return bool(new or number)
-        with _step("backfill: the next run of each DAG goes on where the last one stopped"):
+        with _step("backfill: the next run of each DAG continues where the last one stopped"):
             _run(stack, behind, {}, settings)
     raise Failed(f"after {MOST_RUNS} more runs the backfill is still not complete; see {shown(stack.logs)}")
 
 
 def _behind(db: Database[dict[str, Any]]) -> list[Source]:
     complete = db["syncJobs"].distinct("source", {"backfillCompletedAt": {"$ne": None}})
-    return [source for source in sources() if source.name not in complete]
+    return [source for source in SOURCES.values() if source.name not in complete]
 
 
 def _run(stack: Stack, which: list[Source], params: dict[str, Any], settings: dict[str, dict[str, str]]) -> None:
-    if failures := run_dags(stack, which, params, settings).failures:
-        raise Failed("\n".join(failures.values()))
+    if failures := run_dags(stack, which, params, settings):
+        raise Failed("\n".join(failures))
 
 
 def _publish(server: Server, source: Source, *, real: bool) -> str:
-    """Let the server publish something new, and edit one notice in place; say what."""
+    """Let the server publish new notices and updates, and edit one notice in place; return what it did, in words."""
     *others, edited = server.ask("GET", f"existing?source={source.name}") or [None]
     updated = others[-UPDATED:]
     said = []
@@ -147,8 +148,8 @@ def _publish(server: Server, source: Source, *, real: bool) -> str:
 
 
 def _compare(stack: Stack, server: Server) -> None:
-    with _step("is MongoDB what the server says exists, release by release?"):
-        expected = [expect(source.name, shown_by(server, source)) for source in sources()]
+    with _step("check: does MongoDB hold what the server has, release by release?"):
+        expected = [expect(source.name, shown_by(server, source)) for source in SOURCES.values()]
         found = differences(stack.db, expected, now=datetime.now(UTC))
         unannounced = {"backfillCompletedAt": {"$ne": None}, "transitionAnnouncedBy": None}
         found += [
@@ -156,16 +157,16 @@ def _compare(stack: Stack, server: Server) -> None:
         ]
         if found:
             listed = "\n  ".join(found[:DIFFERENCES_SHOWN])
-            raise Failed(f"MongoDB and the server differ in {len(found)} points, such as\n  {listed}")
-        for each, source in zip(expected, sources(), strict=True):
+            raise Failed(f"MongoDB and the server differ in {len(found)} points, for example\n  {listed}")
+        for each, source in zip(expected, SOURCES.values(), strict=True):
             earlier = stack.db["contracts"].count_documents({"source": source.name}) - len(each.contracts)
             print(
                 f"  {source.title:<17} yes: syncing, {len(each.contracts):,} releases equal, {len(each.rejected)} "
-                f"kept as rejected, {earlier} stored that the server has since replaced",
+                f"kept as rejected, {earlier} older versions stored",
                 flush=True,
             )
         buyers = stack.db["buyers"].count_documents({})
-        print(f"  {'buyers':<17} yes: {buyers:,}, each with the number of its contracts", flush=True)
+        print(f"  {'buyers':<17} yes: {buyers:,}, each with the right number of contracts", flush=True)
 
 
 def _live(stack: Stack) -> None:
@@ -174,14 +175,16 @@ def _live(stack: Stack) -> None:
         f"at most about {LIVE_PARAMS['max_items_per_run']} releases or {LIVE_PARAMS['time_budget_minutes']} minutes"
     )
     with _step(f"one run of each DAG against the real services, at their pace: {limits}"):
-        runs = run_dags(stack, sources(), LIVE_PARAMS, {source.name: settings for source in sources()})
+        failures = run_dags(
+            stack, SOURCES.values(), LIVE_PARAMS, {source.name: settings for source in SOURCES.values()}
+        )
     print(f"\nnow in MongoDB, database {stack.db.name}:\n\n{summary(stack.db)}", flush=True)
-    if runs.failures:
-        raise Failed("\n".join(runs.failures.values()))
+    if failures:
+        raise Failed("\n".join(failures))
 
 
 def settings(start: datetime) -> dict[str, str]:
-    """Return the sync's settings for a history that begins at `start`: from there, as fast as it can."""
+    """Return the sync's settings for a history that begins at `start`, read without a pause between requests."""
     return {"BACKFILL_START_DATE": start.isoformat(), "SYNC_PACE_SECONDS": "0"}
 
 
@@ -190,9 +193,9 @@ def _starts(options: Options, server: Server) -> dict[str, datetime]:
     if options.releases is None:
         world = StateFile(options.folder / "server.json").world() or {}
         start = datetime.fromisoformat(world["start"])
-        return {source.name: start for source in sources()}
+        return {source.name: start for source in SOURCES.values()}
     starts = {}
-    for source in sources():
+    for source in SOURCES.values():
         dates = server.ask("GET", f"existing?source={source.name}").values()
         first = min(filter(None, map(parse_date, dates)), default=datetime.now(UTC))
         if first < EARLIEST:

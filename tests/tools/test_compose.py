@@ -133,6 +133,10 @@ def test_everything_of_airflow_waits_for_both_set_ups():
         assert set(SERVICES[name]["depends_on"]) >= {"airflow-init", "mongo-init"}
 
 
+def test_scheduler_waits_for_the_api_server_to_which_its_tasks_report():
+    assert SERVICES["airflow-scheduler"]["depends_on"]["airflow-api-server"]["condition"] == "service_healthy"
+
+
 def test_variables_are_written_in_the_two_allowed_forms():
     without_comments = "\n".join(line for line in TEXT.splitlines() if not line.lstrip().startswith("#"))
     assert "$" not in VARIABLE.sub("", without_comments)

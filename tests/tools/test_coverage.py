@@ -33,7 +33,7 @@ def folder(tmp_path):
 
 
 def test_every_field_is_counted():
-    assert set(coverage.PLAIN) == set(coverage.HELD) == set(MappedContract.__annotations__) - UNCOUNTED
+    assert set(coverage.FIELDS) == set(MappedContract.__annotations__) - UNCOUNTED
 
 
 def test_the_table_of_a_folder(folder, capsys):

@@ -127,7 +127,7 @@ def test_a_run_that_died_half_way_is_finished_by_the_next(mongod, monkeypatch, l
 def test_a_new_application_password_in_env_is_set_in_mongodb(mongod):
     ensure(mongod)
     changed = replace(mongod, app_password=secrets.token_urlsafe())
-    assert ensure(changed)[-1] == "user tendhunt: password and role set anew"
+    assert ensure(changed)[-1] == "user tendhunt: password and role set again"
     with _app(changed) as client:
         assert client.tendhunt.contracts.find_one() is None
     with _app(mongod) as client, pytest.raises(OperationFailure) as refused:

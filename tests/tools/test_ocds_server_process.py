@@ -147,4 +147,4 @@ def test_another_world_in_the_same_state_file_is_refused(tmp_path):
         command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False
     )
     assert refused.returncode == 2
-    assert "was begun with seed=3, not 4" in refused.stderr
+    assert "was begun with seed=3; met 4" in refused.stderr

@@ -10,7 +10,7 @@ import sys
 from tools.bench.figures import keep, table
 from tools.options import ROOT
 
-# Each in a module of its own that brings `measure`; in the order of docs/PERFORMANCE.md.
+# Each part's module, which has a function `measure`; in the order of docs/PERFORMANCE.md.
 PARTS = {
     "requests": "walks",
     "pace": "pacing",
@@ -24,7 +24,7 @@ RESULTS = ROOT / ".local" / "bench.json"
 
 
 def main() -> int:
-    """Measure, print each part as it is ready, and keep all figures; exit code 1 when a target is missed."""
+    """Measure, print each part when it is ready, and keep all figures; the exit code is 1 if a target is missed."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)} (all of them)")
     chosen = parser.parse_args().parts or list(PARTS)

@@ -1,4 +1,4 @@
-"""Size on disk: what a contract takes with its rawData, by compressor, and with rawData in a collection of its own."""
+"""Disk: the size of a contract with its rawData by compressor, and with rawData in a collection of its own."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LIST = {"title": 1, "buyerName": 1, "status": 1, "deadlineDate": 1, "valueMax":
 
 
 def measure() -> Iterator[Figure]:
-    """Write the same contracts three ways; the snappy one, MongoDB's default, is what the others are held against."""
+    """Write the same contracts three ways; the others are compared with snappy, MongoDB's default."""
     with mongo() as client:
         documents = ready_documents(FIND_A_TENDER)
         ways = {"snappy": ("snappy", False), "zstd": ("zstd", False), "zstd, rawData apart": ("zstd", True)}
@@ -69,7 +69,7 @@ def _write(db: Database[dict[str, Any]], documents: list[dict[str, Any]], *, apa
 
 
 def _list(db: Database[dict[str, Any]]) -> None:
-    """Ask what the web app's list of live tenders asks."""
+    """Do the query of the web app's list of live tenders."""
     found = db["contracts"].find({"isLatest": True, "status": "OPEN"}, _LIST).sort("deadlineDate", 1).limit(50)
     list(found)
 

@@ -1,4 +1,4 @@
-"""What a part reports: figures with their targets, as a table for people and as JSON for comparing runs."""
+"""The figures that a part reports, with their targets: as a table for people, and as JSON to compare runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROUNDS = 5
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured number: `target` says what is asked of it ("<= 1.15"), `note` what it was measured against."""
+    """One measured number. `target` is its bound ("<= 1.15"), `note` what it was compared with."""
 
     part: str
     name: str
@@ -28,7 +28,7 @@ class Figure:
 
     @property
     def met(self) -> bool | None:
-        """Say whether the target is met; None without one."""
+        """Return whether the target is met; None without a target."""
         if not self.target:
             return None
         sign, bound = self.target.split()
@@ -36,7 +36,7 @@ class Figure:
 
 
 def table(figures: Iterable[Figure]) -> str:
-    """Lay the figures out, one a line."""
+    """Return a table of the figures, one a line."""
     lines = []
     for figure in figures:
         verdict = {True: "met", False: "MISSED", None: ""}[figure.met]
@@ -47,7 +47,7 @@ def table(figures: Iterable[Figure]) -> str:
 
 
 def keep(figures: Iterable[Figure], file: Path) -> None:
-    """Write the figures into `file`; parts not measured this time stay as they were."""
+    """Write the figures into `file`; those of other parts stay as they are."""
     fresh = [asdict(figure) for figure in figures]
     parts = {figure["part"] for figure in fresh}
     kept: list[dict[str, Any]] = json.loads(file.read_text()) if file.exists() else []
@@ -56,7 +56,7 @@ def keep(figures: Iterable[Figure], file: Path) -> None:
 
 
 def timed(work: Callable[[], object]) -> float:
-    """Return how many seconds `work` takes by the wall's clock."""
+    """Return how many seconds of wall time `work` takes."""
     began = time.perf_counter()
     work()
     return time.perf_counter() - began

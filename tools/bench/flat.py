@@ -46,7 +46,7 @@ HOOK: Any = None
 
 
 class Pages:
-    """Hands out pages without end, of generated releases under ids not met before; notes when each was asked for."""
+    """Makes pages without end, of generated releases under new ids; notes when each was asked for."""
 
     def __init__(self) -> None:
         self._texts = [json.dumps(release) for release in releases(SOURCE)]
@@ -74,7 +74,7 @@ class Pages:
 
 
 def measure() -> Iterator[Figure]:
-    """Fill the databases, and measure pages of all in turn."""
+    """Fill the databases, and measure pages of each in turn."""
     with mongo() as client:
         pages, dbs = Pages(), {size: fresh_database(client, f"flat{size}") for size in SIZES}
         for size, db in dbs.items():
@@ -109,7 +109,7 @@ def _in_turn(dbs: dict[int, Database[dict[str, Any]]], pages: Pages) -> dict[int
 
 
 def _memory(number: int) -> Figure:
-    """Read and map `number` releases in one run that commits to nothing; what grows is the engine's or the mapper's."""
+    """Read and map `number` releases in one run that stores nothing: what grows is the engine's or the mapper's."""
     pages, jobs = Pages(), MemoryJobs(SOURCE)
     at: list[float] = []
 
@@ -125,7 +125,7 @@ def _memory(number: int) -> Figure:
 
 
 def _run(db: Database[dict[str, Any]], pages: Pages, wanted: int) -> list[float]:
-    """Bring `wanted` pages; return the seconds from each page's answer to the next one's request."""
+    """Read `wanted` pages; return the seconds from each page's answer to the next page's request."""
     pages.wanted = wanted
     pages.asked_at.clear()
     db["syncJobs"].delete_many({})

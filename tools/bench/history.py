@@ -1,7 +1,7 @@
-"""A whole history of one source in memory: when each notice was published, and the API that lists them.
+"""A whole history of one source in memory, and the API that lists it.
 
-Only what paging needs is there: a release is its id and its ocid. The answers are bytes of the real form, read by the
-real `PageClient`.
+A release is only an id and an ocid, which is all that paging needs. The answers are bytes in the real form, which the
+real `PageClient` reads.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from tender_sync.sources.base import Source
 
 TODAY = datetime(2026, 11, 25, tzinfo=UTC)
-# Find a Tender's notices a day by year: 270 in 2025 and 340 in 2026 by the numbers of dated notices, and what is left
-# of 376,000 by February 2026 for the years before.
+# Find a Tender's notices a day, by year: 270 in 2025 and 340 in 2026 by the numbers of dated notices; for the years
+# before, the rest of 376,000 notices by February 2026.
 _A_DAY: Final = {2025: 270, 2026: 340}
 _A_DAY_BEFORE = 189
 _UNUSED_NUMBERS = 2 / 461  # of the recorded 10 August 2026
@@ -34,9 +34,9 @@ _UNUSED_NUMBERS = 2 / 461  # of the recorded 10 August 2026
 
 @dataclass(frozen=True)
 class Loss:
-    """How the API loses releases, silently.
+    """How the API silently loses releases.
 
-    `share` of them, always the same, from windows longer than `hours`; from page `last_page` on no next link.
+    Windows longer than `hours` lack a `share` of them, always the same; page `last_page` and later have no next link.
     """
 
     hours: float = 1e9
@@ -48,7 +48,7 @@ HONEST = Loss()
 
 
 class History:
-    """`total` notices of `source` from its first day to `until`, and `answer`, which lists them as the API does."""
+    """`total` notices of `source` from its first day to `until`; `answer` lists them as the API does."""
 
     def __init__(
         self, source: Source, total: int, *, until: datetime = TODAY, loss: Loss = HONEST, seed: int = 1
@@ -61,14 +61,14 @@ class History:
         self._hidden = {n for n in range(len(self.times)) if zlib.crc32(b"%d" % n) / 2**32 < loss.share}
 
     def publish(self, moments: list[datetime]) -> None:
-        """Publish notices later than all there are."""
+        """Publish notices at `moments`, which are later than all before."""
         last = int(self.ids[-1][:6])
         for number, moment in enumerate(moments, start=1):
             self.times.append(int(moment.timestamp()))
             self.ids.append(f"{last + number:06d}-{moment.year}")
 
     def answer(self, query: str, now: datetime) -> bytes:
-        """Answer a request for one page, newest notice first; `now`: what is later is not yet published."""
+        """Answer a request for one page, newest notice first; a notice later than `now` is not yet published."""
         asked = {name: values[0] for name, values in parse_qs(query).items()}
         zone = self.source.windows.clocks[0]
         bounds = [

@@ -1,4 +1,4 @@
-"""Pipeline: releases a second from the server to the commit, pace off, against raw writes and against reading alone."""
+"""Pipeline: releases a second from the server to the commit without a pace, beside raw writes and reading alone."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SOURCE = FIND_A_TENDER
 
 
 def measure() -> Iterator[Figure]:
-    """Measure the floors and the whole in turn, round by round; then what a page spends its time on."""
+    """Measure the floors and the whole, round by round; then the steps of a page."""
     with mongo() as client, ocds_server() as hook:
         documents = ready_documents(SOURCE)
         seconds: dict[str, list[float]] = {"write": [], "read": [], "whole": [], "unmapped": []}
@@ -82,7 +82,7 @@ def _whole(db: Database[dict[str, Any]], hook: HttpHook) -> None:
 
 
 def _unmapped(db: Database[dict[str, Any]], hook: HttpHook, documents: list[dict[str, Any]]) -> None:
-    """Do the whole with contracts that were mapped before: what is left is what all promises but the fields cost."""
+    """Do the whole with contracts mapped before: the time left is that of everything but the mapping."""
     ready = {each["noticeId"]: {name: each[name] for name in MappedContract.__annotations__} for each in documents}
     with patch("tender_sync.pipeline.engine.map_ocds_to_contract", lambda release, _: ready[release["id"]]):
         _whole(db, hook)

@@ -1,4 +1,4 @@
-"""The real things a part measures on: a mongod of its own, the OCDS server as a process of its own, ready documents."""
+"""What a part measures on: a mongod, the OCDS server as a process of its own, and ready documents."""
 
 from __future__ import annotations
 
@@ -42,18 +42,17 @@ if TYPE_CHECKING:
 
 START, END = datetime(2026, 6, 1, tzinfo=UTC), datetime(2026, 6, 4, tzinfo=UTC)
 PER_DAY = 1000.0
-_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of its own is made there
 
 
 class StandingClock:
-    """A clock that stands at the end of the generated notices; nobody waits for anything."""
+    """A clock that stands still at the end of the generated notices; a sleep takes no time."""
 
     def now(self) -> datetime:
-        """Return that moment."""
+        """Return the end of the generated notices."""
         return END
 
     def sleep(self, seconds: float) -> None:
-        """Pass no time."""
+        """Return at once."""
 
 
 CLOCK = StandingClock()
@@ -61,13 +60,9 @@ CLOCK = StandingClock()
 
 @contextmanager
 def mongo() -> Iterator[MongoClient[dict[str, Any]]]:
-    """Run a mongod, connected to as the package connects; its data lie in memory, where nobody else's disk disturbs."""
+    """Run a mongod with its data in memory, away from a busy disk; yields a client with the package's options."""
     options: dict[str, Any] = {**CLIENT_DEFAULTS, "tz_aware": True}
-    with (
-        tempfile.TemporaryDirectory(prefix="tender-bench-", dir=_MEMORY if _MEMORY.is_dir() else None) as folder,
-        running_mongod(Path(folder)) as server,
-        MongoClient[dict[str, Any]](server.uri, **options) as client,
-    ):
+    with running_mongod() as server, MongoClient[dict[str, Any]](server.uri, **options) as client:
         yield client
 
 
@@ -80,7 +75,7 @@ def fresh_database(client: MongoClient[dict[str, Any]], name: str = "bench") -> 
 
 
 def opened(client: MongoClient[dict[str, Any]], name: str = "bench") -> Database[dict[str, Any]]:
-    """Return a database as the package opens it (`mongo.database`)."""
+    """Return a database with the package's own options (`connections.database`)."""
     return client.get_database(
         name,
         codec_options=CodecOptions(tz_aware=True),
@@ -96,14 +91,14 @@ def holder(db: Database[dict[str, Any]], source: Source) -> tuple[SyncJobs, Stor
 
 
 def bench_run(db: Database[dict[str, Any]], source: Source, hook: HttpHook, **parts: Any) -> Run:
-    """Return a run without pace and without an end; `parts` take the place of its own."""
+    """Return a run without pace and without an end; `parts` replace its own."""
     options = RunOptions(owner="bench", run_id="bench", time_budget=timedelta(days=10_000))
     return replace(assemble_run(source, db, hook, Settings(START, 0.0, 1), CLOCK, options), **parts)
 
 
 @contextmanager
 def ocds_server() -> Iterator[HttpHook]:
-    """Serve generated notices from another process; yields the hook to ask for them."""
+    """Serve generated notices from another process; yields the hook that asks for them."""
     with tempfile.TemporaryDirectory(prefix="tender-bench-") as folder:
         ready = Path(folder, "ready")
         command = [sys.executable, "-m", "tools.ocds_server", "--ready-file", str(ready), "--per-day", str(PER_DAY)]
@@ -123,7 +118,7 @@ def ocds_server() -> Iterator[HttpHook]:
 
 
 def releases(source: Source) -> list[dict[str, Any]]:
-    """Return the notices the server serves, or those of the folder named by RELEASES."""
+    """Return the notices that the server serves, or those in the folder that RELEASES names."""
     if folder := os.environ.get("RELEASES"):
         found = load(Path(folder))
         return [each.release for each in found if each.source == source.name and isinstance(each.release, dict)]
@@ -131,7 +126,7 @@ def releases(source: Source) -> list[dict[str, Any]]:
 
 
 def ready_documents(source: Source) -> list[dict[str, Any]]:
-    """Return them as documents of `contracts`, all of one buyer each."""
+    """Return them as documents of `contracts`, each with a buyer."""
     documents: list[dict[str, Any]] = []
     for release in releases(source):
         contract = map_ocds_to_contract(release, source.name)

@@ -1,7 +1,7 @@
-"""Scale: twelve sources at once, each a process that commits pages as fast as it can, all of the same organisations.
+"""Scale: twelve sources at once, each a process that commits pages of the same organisations as fast as it can.
 
-Nobody waits for an API here, and pages are mapped before they are counted: what shows is the limit that MongoDB sets,
-where the pages of all sources take turns (`store.Store`).
+There is no API to wait for, and pages are mapped before the time counts. So the figures show MongoDB's own limit: the
+pages of all sources take turns there (`page_commit.Store`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MANY = 12
 
 
 class Aborts(CommandListener):
-    """Counts the transactions that were given up because another source's page came first."""
+    """Counts the transactions aborted because another source's page came first."""
 
     def __init__(self) -> None:
         self.seen = 0
@@ -68,7 +68,7 @@ def measure() -> Iterator[Figure]:
 
 
 def _bring_pages(uri: str, number: int) -> tuple[float, float, int]:
-    """Commit pages of a source of its own; return when it began and ended, and how often it had to begin again."""
+    """Commit pages of one source; return when it began and ended, and how often a transaction began again."""
     source, aborts = replace(CONTRACTS_FINDER, name=f"SOURCE_{number}"), Aborts()
     contracts: list[Any] = [map_ocds_to_contract(each, CONTRACTS_FINDER.name) for each in releases(CONTRACTS_FINDER)]
     with MongoClient[dict[str, Any]](uri, tz_aware=True, event_listeners=[aborts]) as client:

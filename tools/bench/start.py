@@ -1,4 +1,4 @@
-"""Start: what Airflow needs to parse our DAG files beyond importing itself, and what an idle hourly run costs."""
+"""Start: the cost of parsing our DAG files beyond importing Airflow, and of an hourly run without news."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ for file in sys.argv[1:]:
 
 
 def measure() -> Iterator[Figure]:
-    """Parse each DAG file in processes of their own; run an hour in which nothing is new."""
+    """Parse each DAG file in a process of its own; run an hour without news."""
     yield from _parsing()
     with mongo() as client, ocds_server() as hook:
         db = fresh_database(client)

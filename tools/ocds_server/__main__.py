@@ -17,7 +17,7 @@ from .state import StateFile
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# The generated world's arguments, and what they are where nobody says.
+# The arguments of the generated world, with their defaults.
 _DEFAULTS: dict[str, Any] = {"seed": 1, "start": None, "end": None, "per_day": 40.0, "dirty": 0.0, "releases": None}
 _DEFAULT_SPAN = timedelta(days=14)
 
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.ready_file:
-        options.ready_file.unlink(missing_ok=True)  # an earlier run's address must not pass for ours
+        options.ready_file.unlink(missing_ok=True)  # it may hold an earlier run's address
     state = StateFile(options.state_file) if options.state_file else None
     world = _world(parser, options, state)
     catalogue = Catalogue(
@@ -61,22 +61,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _announce(ready_file: Path, url: str) -> None:
-    """Write the ready file in one step, so that nobody reads half an address."""
+    """Write the ready file in one step, so that a reader never sees half an address."""
     partial = ready_file.with_name(f"{ready_file.name}.partial")
     partial.write_text(f"{url}\n")
     partial.replace(ready_file)
 
 
 def _world(parser: argparse.ArgumentParser, options: argparse.Namespace, state: StateFile | None) -> dict[str, Any]:
-    """Take the arguments of the state file's world; those given as well must agree with it."""
+    """Return the world's arguments: the state file's if it has any; those on the command line must agree with it."""
     given = {name: getattr(options, name) for name in _DEFAULTS if getattr(options, name) is not None}
     world = state.world() if state else None
     if world is not None:
         for name, value in given.items():
             if world[name] != value:
                 parser.error(
-                    f"{state.path if state else ''} was begun with {name}={world[name]}, not {value}: "
-                    "leave the option out, or begin with another state file"
+                    f"{state.path if state else ''} was begun with {name}={world[name]}; met {value}: "
+                    "leave the option out, or use another state file"
                 )
         return world
     world = {**_DEFAULTS, **given}
@@ -100,14 +100,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--port", type=int, default=0, help="port; 0 takes a free one")
     add("--ready-file", type=Path, help="write the address here once the server answers")
     add("--seed", type=int, help="the generated notices' seed (1)")
-    add("--start", type=_aware, help="when generated notices begin, ISO 8601, UTC unless it says (14 days ago)")
+    add("--start", type=_aware, help="when generated notices begin, ISO 8601, in UTC without a zone (14 days ago)")
     add("--end", type=_aware, help="when they end (now)")
     add("--per-day", type=float, help="generated notices a day and source, on average (40)")
-    add("--dirty", type=float, help="share of generated notices with something odd about them (0)")
-    add("--releases", help="serve the releases of the *.json files of this folder, too")
-    add("--enforce-limits", action="store_true", help="refuse requests that come faster than the services allow")
-    add("--cf-clock", default="UTC", help="time zone Contracts Finder reads times without zone in (UTC)")
-    add("--state-file", type=Path, help="keep the world, and what is published into it, for the next run")
+    add("--dirty", type=float, help="share of generated notices that are odd (0)")
+    add("--releases", help="also serve the releases of this folder's *.json files")
+    add("--enforce-limits", action="store_true", help="refuse requests above the services' rate limits")
+    add("--cf-clock", default="UTC", help="time zone of times without a zone in requests to Contracts Finder (UTC)")
+    add("--state-file", type=Path, help="keep the world and later publications here for the next run")
     return parser
 
 

@@ -46,9 +46,9 @@ class Query:
 
 @dataclass(frozen=True)
 class Paging:
-    """How a page is cut, where a fault wants it cut differently.
+    """How a fault wants a page cut.
 
-    `size` replaces the limit without changing what links say; `keep` hides releases from the whole walk.
+    `size` replaces the limit, but not in the links. `keep` hides releases from the whole walk.
     """
 
     size: int | None = None
@@ -59,12 +59,12 @@ AS_ASKED = Paging()
 
 
 class Refused(Exception):
-    """The request gets a 400 with this message."""
+    """The request is answered with status 400 and this message."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """The releases of one page, newest running number first. `after`: number to go on below, or `None` at the end."""
+    """The releases of one page, newest running number first. The next page begins below `after`; `None` at the end."""
 
     entries: Sequence[Entry]
     after: int | None
@@ -79,9 +79,9 @@ def read_limit(params: Mapping[str, str]) -> int:
 
 
 def cut(listing: Sequence[Entry], below: int | None, limit: int, paging: Paging) -> Page:
-    """Cut the next page out of a walk: up to `limit` releases numbered below `below`.
+    """Cut the next page of a walk: up to `limit` releases with numbers below `below`.
 
-    `listing` is in falling order of numbers. A page of size 0 points back at its own beginning.
+    `listing` is in descending order of numbers. A page of size 0 points back to its own beginning.
     """
     entries = listing if paging.keep is None else [entry for entry in listing if paging.keep(entry)]
     first = 0 if below is None else bisect_left(entries, -below + 1, key=lambda entry: -entry.number)
@@ -98,7 +98,7 @@ def write_cursor(fields: Mapping[str, object]) -> str:
 
 
 def read_cursor(text: str, expected: Mapping[str, object]) -> int:
-    """Read the number out of a cursor; raises Refused when it does not decode or belongs to another walk."""
+    """Read the number in a cursor; raises Refused if it cannot be decoded or belongs to another walk."""
     try:
         plain = base64.b64decode(text.replace(" ", "+"), validate=True).decode()
         fields = dict(part.split("=", 1) for part in plain.split("|"))
@@ -111,14 +111,14 @@ def read_cursor(text: str, expected: Mapping[str, object]) -> int:
 
 
 def package(envelope: Mapping[str, Any], page: Page, next_link: str | None) -> bytes:
-    """Write a release package: the envelope, the releases, and `links.next` where there is more."""
+    """Write a release package: the envelope, the releases, and `links.next` if there is a next page."""
     head = encode(envelope)[:-1]
     links = b"" if next_link is None else b',"links":' + encode({"next": next_link})
     return head + b',"releases":[' + b",".join(entry.body for entry in page.entries) + b"]" + links + b"}"
 
 
 def published_date(page: Page) -> str:
-    """Give the `publishedDate` of a package: the date of its newest release, or nothing."""
+    """Return the `publishedDate` of a package: the date of its newest release, or an empty text."""
     for entry in page.entries:
         release = entry.release
         if isinstance(release, dict) and isinstance(release.get("date"), str):
@@ -127,5 +127,5 @@ def published_date(page: Page) -> str:
 
 
 def link(host: str, path: str, params: Mapping[str, object]) -> str:
-    """Write a full URL as both services do: colons and equals signs unescaped, scheme as this server speaks it."""
+    """Write a full URL as both services do, with colons and equals signs unescaped; the scheme is http."""
     return f"http://{host}{path}?" + "&".join(f"{key}={value}" for key, value in params.items())

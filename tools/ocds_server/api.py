@@ -1,4 +1,4 @@
-"""Both APIs behind one function: a path and a query in, an answer out, no sockets."""
+"""Answers the requests of both APIs: a path and a query in, an answer out, no sockets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REQUESTS_KEPT = 10_000
 
 @dataclass(frozen=True)
 class Record:
-    """One request as it was answered. `status` is that of the answer prepared, even where a fault then cut it off."""
+    """One request and its answer. `status` is that of the prepared answer, also if a fault then cut it off."""
 
     when: datetime
     source: str | None
@@ -35,15 +35,15 @@ class Record:
     fault: str | None
 
     def as_json(self) -> dict[str, Any]:
-        """Give the record as a JSON object."""
+        """Return the record as a JSON object."""
         return {**vars(self), "when": self.when.isoformat()}
 
 
 class OcdsApi:
     """Answers both services' requests from a catalogue.
 
-    `cf_zone` is the clock Contracts Finder reads a time without zone by. With `enforce_limits` both services refuse
-    requests that come too fast; it may be switched at any time. `requests` holds the last 10,000 requests.
+    `cf_zone` is the time zone of a time without zone in a request to Contracts Finder. With `enforce_limits`, which may
+    be set at any time, both services refuse requests that come too fast. `requests` holds the last 10,000 requests.
     """
 
     def __init__(self, catalogue: Catalogue, *, cf_zone: tzinfo = UTC, enforce_limits: bool = False) -> None:
@@ -93,7 +93,7 @@ class OcdsApi:
 
 
 def source_of(path: str) -> str | None:
-    """Tell whose path this is; `None` for a 404 (`/Published/OCDS/Search`, without `Notices`, is one)."""
+    """Return the source of a path; `None` for a path that gets a 404, as `/Published/OCDS/Search` without `Notices`."""
     if path == contracts_finder.PATH:
         return CONTRACTS_FINDER
     singles = (f"{find_a_tender.PATH}/", f"{find_a_tender.RECORDS_PATH}/")

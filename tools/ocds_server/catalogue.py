@@ -1,7 +1,7 @@
-"""The notices the server knows: when each was published, under which running number, and what replaced it.
+"""Holds the notices that the server knows: when each was published, its running number, and what replaced it.
 
-A release is kept as its JSON text. A process with 105,000 generated releases takes some 420 MB so (1.2 GB when it
-held them as dictionaries, too), and a page is made by joining texts.
+A release is kept as its JSON text, so that a page is made by joining texts. A process with 105,000 generated releases
+takes some 420 MB (1.2 GB when it held them as dictionaries as well).
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ SOURCES: Final = (FIND_A_TENDER, CONTRACTS_FINDER)
 
 _SUFFIXED_GUID = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})-\d+", re.ASCII | re.IGNORECASE)
 _LISTINGS_KEPT = 16
-"""Walks whose order is remembered; each page of a walk then costs two bisections."""
+"""How many walks keep their sorted order; a page of such a walk costs two bisections."""
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
     """A release, and when its service published it (aware; `None`: at the server's now).
 
-    `release` is any JSON value: a dirty feed also holds null and texts. `counted_at`, when given, takes the place of
-    `when` in the order of the running numbers: those are nearly, not quite, in date order (26 inversions of seconds
-    in the 11,037 releases recorded in August 2026).
+    `release` is any JSON value: a dirty feed also holds null and texts. `counted_at`, if given, replaces `when` in the
+    order of the running numbers. Those are almost in date order (26 inversions of seconds in the 11,037 releases
+    recorded in August 2026).
     """
 
     source: str
@@ -49,7 +49,7 @@ class Publication:
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """One published release inside the catalogue. `superseded_at`: when a later version took its place, if ever."""
+    """One published release in the catalogue. `superseded_at`: when a later version replaced it; `None` if none has."""
 
     number: int
     when: datetime
@@ -59,16 +59,16 @@ class Entry:
 
     @property
     def release(self) -> Any:
-        """The release as JSON value, decoded anew each time."""
+        """The release as a JSON value, decoded each time."""
         return decode(self.body)
 
     def shown(self, now: datetime) -> bool:
-        """Tell whether the service shows this release at `now`."""
+        """Return whether the service shows this release at `now`."""
         return self.when <= now and (self.superseded_at is None or self.superseded_at > now)
 
 
 def parse_date(value: Any) -> datetime | None:
-    """Read an OCDS date as UTC; `None` for what is no date, or has no zone, or is the year 1 or so."""
+    """Read an OCDS date as UTC; `None` for a text that is no date, has no zone, or is out of range, as in year 1."""
     if not isinstance(value, str):
         return None
     try:
@@ -79,7 +79,7 @@ def parse_date(value: Any) -> datetime | None:
 
 
 def notice_key(source: str, notice_id: str) -> str:
-    """Name the notice a release belongs to.
+    """Return the key of the notice that a release belongs to.
 
     Contracts Finder's release id is `<notice guid>-<6 digits>`; an update keeps the guid and changes the digits, and
     the search shows only the latest. In Find a Tender every notice has an id of its own.
@@ -113,13 +113,13 @@ class _Shelf:
         self.listings: OrderedDict[tuple[int, ...], list[Entry]] = OrderedDict()
 
     def collect(self, publication: Publication, when: datetime) -> None:
-        """Take one of the publications the server starts with; `number` follows when all are there."""
+        """Take one of the server's first publications; call `number` when all are there."""
         release = publication.release
         entry = Entry(0, when, _notice_id(release), encode(release))
         self.uncounted.append((publication.counted_at or when, entry, _ocid(release)))
 
     def number(self) -> None:
-        """Give running numbers to what was collected."""
+        """Give running numbers to the collected publications."""
         self.uncounted.sort(key=lambda row: row[0])
         for _, entry, ocid in self.uncounted:
             self.top += 1
@@ -173,10 +173,10 @@ class _Shelf:
 
 
 class Catalogue:
-    """Every release of both sources, in memory; safe to use from several threads.
+    """All releases of both sources, in memory; safe to use from several threads.
 
-    Built from any number of iterables of `Publication`. Running numbers follow publication order, from 1. All times
-    are aware. `on_publish`, when set, is called with each later publication (and whether it was in place), so that a
+    It is built from any number of iterables of `Publication`. Running numbers follow publication order, from 1. All
+    times are aware. If `on_publish` is set, it is called with each later publication and its `in_place`, so that a
     state file can keep them.
     """
 
@@ -192,10 +192,10 @@ class Catalogue:
             shelf.number()
 
     def publish(self, source: str, release: Any, *, when: datetime | None = None, in_place: bool = False) -> Any:
-        """Publish one release now: it gets the next running number. Returns the release as served.
+        """Publish one release under the next running number; returns the release as served.
 
-        It is filed under `when`, else under its own `date`, else under the server's now; a release (object) without
-        `date` gets that moment as its date. `in_place` takes older versions of the same release id out of the answers.
+        Its time is `when`, else its own `date`, else the server's now; a release without `date` gets that time as its
+        date. With `in_place`, older versions of the same release id are no longer shown.
         """
         filed = self._when(release, when)
         if isinstance(release, dict) and "date" not in release:
@@ -214,11 +214,11 @@ class Catalogue:
         in_place: bool = False,
         edit: Callable[[dict[str, Any]], None] | None = None,
     ) -> dict[str, Any]:
-        """Publish a new version of a notice, dated the server's now, and return it.
+        """Publish a new version of a notice, dated now by the server's clock, and return it.
 
         Find a Tender publishes an update as a new release of the same ocid with a new notice id; Contracts Finder keeps
         the notice's guid and changes the suffix. With `in_place` the id stays, and only date and content change.
-        `edit` changes the copy; by default its title says that it is an update. Raises KeyError for an unknown id.
+        `edit` changes the copy; by default the title gets "(updated)". Raises KeyError for an unknown id.
         """
         with self._lock:
             release: dict[str, Any] = copy.deepcopy(self._shelves[source].by_id[notice_id][-1].release)
@@ -231,7 +231,7 @@ class Catalogue:
             return published
 
     def listing(self, source: str, start: datetime | None = None, end: datetime | None = None) -> Sequence[Entry]:
-        """List what is shown now and was published in `[start, end]`, highest running number first."""
+        """List the releases shown now and published in `[start, end]`, highest running number first."""
         with self._lock:
             return self._shelves[source].listing(start, end, self.clock.now())
 
@@ -244,9 +244,9 @@ class Catalogue:
             return [entry for entry in reversed(entries) if entry.shown(now)]
 
     def existing(self, source: str, start: datetime | None = None, end: datetime | None = None) -> dict[str, Any]:
-        """Tell what a complete walk of `[start, end]` must find: release id to release, its latest version.
+        """Return what a complete walk of `[start, end]` must find: the latest version of each release, by id.
 
-        This is the oracle tests compare a database with. Releases without a usable id are not in it (see `unnamed`).
+        Tests compare a database with it. Releases without a usable id are left out (see `unnamed`).
         """
         found: dict[str, Entry] = {}
         for entry in sorted(self.listing(source, start, end), key=lambda e: (e.when, e.number)):
@@ -255,7 +255,7 @@ class Catalogue:
         return {notice_id: entry.release for notice_id, entry in found.items()}
 
     def unnamed(self, source: str, start: datetime | None = None, end: datetime | None = None) -> list[Any]:
-        """List the shown releases that have no usable id, and so can only be kept as rejected."""
+        """List the shown releases without a usable id, which can only be kept as rejected."""
         return [entry.release for entry in self.listing(source, start, end) if entry.notice_id is None]
 
     def counts(self) -> Mapping[str, int]:
@@ -279,7 +279,7 @@ class Catalogue:
         raise ValueError(f"no free notice id left for {source}: {len(shelf.by_id)} are in use")
 
 
-# Tags of an update, from the tags of what it updates (seen in recorded releases of both services).
+# The tag of an update, by the tag of the release it updates (seen in recorded releases of both services).
 _UPDATE_TAGS: Mapping[str, Mapping[str, str]] = {
     FIND_A_TENDER: {
         "planning": "planningUpdate",

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 
 class ServerClock:
-    """What the server takes for now, in UTC.
+    """The server's time, in UTC.
 
-    By default it is the real time plus `offset`. Given `frozen_at` it stands still there until `set` or `advance`.
-    Safe to use from several threads.
+    By default it is the real time plus `offset`. With `frozen_at` it stands still until `set` or `advance`. It is safe
+    to use from several threads.
     """
 
     def __init__(self, offset: timedelta = timedelta(), *, frozen_at: datetime | None = None) -> None:
@@ -19,12 +19,12 @@ class ServerClock:
         self._frozen = None if frozen_at is None else frozen_at.astimezone(UTC)
 
     def now(self) -> datetime:
-        """Tell the time, as an aware datetime in UTC."""
+        """Return the time, as an aware datetime in UTC."""
         with self._lock:
             return datetime.now(UTC) + self._offset if self._frozen is None else self._frozen
 
     def set(self, when: datetime) -> None:
-        """Move to `when` (aware). A running clock runs on from there; a frozen one stands there."""
+        """Move to `when` (aware). A running clock runs on from there; a frozen one stays there."""
         with self._lock:
             if self._frozen is None:
                 self._offset = when.astimezone(UTC) - datetime.now(UTC)
@@ -32,7 +32,7 @@ class ServerClock:
                 self._frozen = when.astimezone(UTC)
 
     def advance(self, by: timedelta) -> None:
-        """Move forward (or, with a negative `by`, back)."""
+        """Move forward by `by`; a negative one moves back."""
         with self._lock:
             if self._frozen is None:
                 self._offset += by

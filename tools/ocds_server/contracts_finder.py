@@ -1,4 +1,4 @@
-"""Contracts Finder's search API, as far as it is known: a pure function from a query to an answer."""
+"""Contracts Finder's search API, as far as it is known: pure functions from a query to an answer."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ _ENVELOPE: dict[str, Any] = {
 def read_time(name: str, text: str, zone: tzinfo) -> datetime:
     """Read an ISO 8601 time (documented); returns UTC, raises Refused.
 
-    Which clock the live service reads a time without zone by is not known: `zone` says it here.
+    It is not known which zone the live service takes for a time without one: here it is `zone`.
     """
     try:
         when = datetime.fromisoformat(text.replace(" ", "+"))

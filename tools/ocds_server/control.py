@@ -23,7 +23,7 @@ PREFIX = "/_control/"
 
 
 def answer(api: OcdsApi, method: str, path: str, query: str, body: bytes) -> Answer:
-    """Carry out one control request; what is asked wrongly is a 400 that says why."""
+    """Carry out one control request; a wrong one gets a 400 that says why."""
     operation = _OPERATIONS.get((method, path.removeprefix(PREFIX)))
     if operation is None:
         known = ", ".join(f"{verb} {PREFIX}{name}" for verb, name in _OPERATIONS)
@@ -46,7 +46,7 @@ def _time(asked: Mapping[str, Any], name: str) -> datetime | None:
 
 
 def _existing(api: OcdsApi, asked: Mapping[str, Any]) -> Any:
-    """Give release ids with their dates, or (`full=1`) with the whole releases; `from` and `to` are aware times."""
+    """Return release ids with their dates, or with `full=1` the whole releases; `from` and `to` are aware times."""
     found = api.catalogue.existing(_source(asked), _time(asked, "from"), _time(asked, "to"))
     if asked.get("full") == "1":
         return found

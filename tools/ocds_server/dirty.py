@@ -1,4 +1,4 @@
-"""Odd data, one oddity a release: met in these feeds, or allowed by JSON and refused by a database."""
+"""Makes releases odd, in one way each: seen in these feeds, or allowed by JSON but refused by a database."""
 
 from __future__ import annotations
 
@@ -93,11 +93,11 @@ ODDITIES: tuple[Callable[[Release], None], ...] = (
     _null_supplier,
 )
 NOT_RELEASES: tuple[Any, ...] = (None, "release", 42, [])
-"""What has stood, or may stand, among releases."""
+"""Values seen among releases, or possible there."""
 
 
 def spoil(random: Random, release: Release) -> Any:
-    """Give a copy of a release with one oddity, or now and then something that is no release at all."""
+    """Return a copy of a release with one oddity, or sometimes a value that is no release."""
     drawn = random.randrange(len(ODDITIES) + 1)
     if drawn == len(ODDITIES):
         return random.choice(NOT_RELEASES)

@@ -1,4 +1,4 @@
-"""Faults in the status and on the wire: the page itself is sound, or never comes."""
+"""Faults in the status and on the wire: the page itself is right, or never arrives."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ def _retry_after(exchange: Exchange, seconds: int | None, *, as_date: bool) -> s
 
 @fault
 def http_429(exchange: Exchange, retry_after: int | None = 120, *, as_date: bool = False) -> Answer:
-    """Say too many requests, as recorded. `retry_after` in seconds, or as an HTTP date, or (`None`) absent."""
+    """Answer 429 as recorded. `retry_after` is in seconds, sent as an HTTP date if `as_date`, left out if `None`."""
     return too_many_requests(_retry_after(exchange, retry_after, as_date=as_date))
 
 
 @fault
 def http_403(_exchange: Exchange) -> Answer:
-    """Say too many requests as Contracts Finder does: 403 in HTML, no Retry-After."""
+    """Answer too many requests as Contracts Finder does: 403 in HTML, without Retry-After."""
     return stop_for_five_minutes()
 
 
 @fault
 def http_503(exchange: Exchange, retry_after: int | None = 60, *, as_date: bool = False) -> Answer:
-    """Say that the service is unavailable; documented for Find a Tender as coming with Retry-After."""
+    """Answer that the service is unavailable; Find a Tender documents it with Retry-After."""
     wait = _retry_after(exchange, retry_after, as_date=as_date)
     headers = _HTML if wait is None else (*_HTML, ("Retry-After", wait))
     return Answer(503, _page("503 Service Temporarily Unavailable"), headers)
@@ -55,13 +55,13 @@ def http_503(exchange: Exchange, retry_after: int | None = 60, *, as_date: bool 
 
 @fault
 def html(_exchange: Exchange) -> Answer:
-    """Give status 200, and a page for people."""
+    """Answer 200 with an HTML page for people."""
     return Answer(200, _page("Sorry, there is a problem with the service"), _HTML)
 
 
 @fault
 def expired_cursor(exchange: Exchange) -> Answer | None:
-    """Refuse with a 400 any cursor."""
+    """Refuse any cursor with a 400."""
     if "cursor" not in exchange.query.params:
         return None
     return Answer(400, encode({"message": "The cursor has expired"}))
@@ -81,7 +81,7 @@ def _delivered(delivery: Delivery) -> Callable[[Exchange], Answer]:
     return lambda exchange: replace(exchange.answer, delivery=delivery)
 
 
-# The other errors of a proxy, in HTML; and the ways to lose an answer, each named as in `wire`, which describes it.
+# The other errors of a proxy, in HTML, and the ways to lose an answer, which `wire` describes under the same names.
 REGISTRY |= {
     "http_500": _html_error(500, "Internal Server Error"),
     "http_502": _html_error(502, "Bad Gateway"),

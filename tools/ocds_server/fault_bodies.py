@@ -1,4 +1,4 @@
-"""Faults in the body: no JSON, no package, or odd values where releases should be."""
+"""Faults in the body: invalid JSON, no package, or odd values in the place of releases."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from .faults import Exchange
 
 _MARK = "7365123456789"
-"""A number no release holds: bytes JSON cannot express are put in its place afterwards."""
+"""A number that no release holds; bytes that JSON cannot express replace it afterwards."""
 
 
 def _edit(answer: Answer, change: Callable[[list[Any]], bool]) -> Answer | None:
-    """Change the releases of a page; `change` says whether it could."""
+    """Change the releases of a page; `change` returns whether it could."""
     if answer.status != HTTPStatus.OK:
         return None
     package = answer.json()
@@ -50,34 +50,34 @@ def _swap(answer: Answer | None, old: bytes, new: bytes) -> Answer | None:
 
 @fault
 def invalid_json(exchange: Exchange) -> Answer:
-    """Send a whole body, by its Content-Length, that ends in the middle of the JSON."""
+    """Send a body that ends in the middle of the JSON; its Content-Length is right."""
     answer = exchange.answer
     return replace(answer, body=answer.body[: len(answer.body) // 2])
 
 
 @fault
 def infinite_amount(exchange: Exchange) -> Answer | None:
-    """Give `1e9999` as the first release's `tender.value.amount` (met by Kingfisher Collect)."""
+    """Send `1e9999` as the first release's `tender.value.amount` (met by Kingfisher Collect)."""
     return _set_first(exchange.answer, float("inf"))
 
 
 @fault
 def bare_zeros(exchange: Exchange) -> Answer | None:
-    """Give ` 000,` as a number (met by Kingfisher Collect): `"amount": 000,`, which is no JSON."""
+    """Send ` 000,` as a number (met by Kingfisher Collect): `"amount": 000,`, which is invalid JSON."""
     spoiled = _set_first(exchange.answer, int(_MARK))
     return _swap(spoiled, f":{_MARK},".encode(), b": 000,")
 
 
 @fault
 def not_utf8(exchange: Exchange) -> Answer | None:
-    """Put a text in ISO-8859-1 inside a body that says it is JSON (met by Kingfisher Collect on Contracts Finder)."""
+    """Send a text in ISO-8859-1 in a body declared as JSON (met by Kingfisher Collect on Contracts Finder)."""
     spoiled = _set_first(exchange.answer, None, title=f"Caf{_MARK} refurbishment")
     return _swap(spoiled, _MARK.encode(), "é".encode("latin-1"))
 
 
 @fault
 def not_a_package(exchange: Exchange, value: Any = None) -> Answer:
-    """Give status 200 and JSON that is no release package; `value` may say what."""
+    """Answer 200 with JSON that is no release package: `value`, or a message."""
     return replace(exchange.answer, status=200, body=encode({"message": "ok"} if value is None else value))
 
 
@@ -94,7 +94,7 @@ def duplicate_id(exchange: Exchange) -> Answer | None:
 
 
 def _with_extra(exchange: Exchange, make: Callable[[Any], Any]) -> Answer | None:
-    """Put one more value in the middle of a page, which takes one release less, so that its length stays."""
+    """Put one more value in the middle of a page that takes one release less, so that its length stays the same."""
     if exchange.answer.status != HTTPStatus.OK:
         return None
     limit = read_limit(exchange.query.params)

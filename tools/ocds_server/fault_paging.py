@@ -1,4 +1,4 @@
-"""Faults in the walk: links that lie, and releases that hide or move."""
+"""Faults in the walk: wrong links, and releases that are hidden or move."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def _window(params: Mapping[str, str]) -> tuple[str | None, str | None]:
 
 @fault
 def empty_with_next(exchange: Exchange) -> Answer | None:
-    """Give no release, and a next link that leads to what this page should have held."""
+    """Send no release, and a next link that leads to the releases of this page."""
     empty = exchange.again(Paging(size=0))
     return None if _next(empty) is None else empty
 
 
 @fault
 def short_with_next(exchange: Exchange) -> Answer | None:
-    """Give half a page, and a next link that leads to the rest: nothing is missing from the walk."""
+    """Send half a page, and a next link that leads to the rest: nothing is missing from the walk."""
     if _next(exchange.answer) is None:
         return None
     return exchange.again(Paging(size=(read_limit(exchange.query.params) + 1) // 2))
@@ -61,7 +61,7 @@ def short_with_next(exchange: Exchange) -> Answer | None:
 
 @fault
 def full_without_next(exchange: Exchange) -> Answer | None:
-    """Give a page that is not the last without its next link (seen on Find a Tender from June to August 2026)."""
+    """Send a page without its next link, though it is not the last (Find a Tender, June to August 2026)."""
     return None if _next(exchange.answer) is None else _with_next(exchange.answer, None)
 
 
@@ -74,7 +74,7 @@ def repeated_cursor(exchange: Exchange) -> Answer | None:
 
 @fault
 def cursor_cycle(exchange: Exchange) -> Answer | None:
-    """Link back to the second page of a window from its second page on."""
+    """Link from each later page of a window back to its second page."""
     link = _next(exchange.answer)
     window = _window(exchange.query.params)
     if link is None:
@@ -112,7 +112,7 @@ def changed_next(exchange: Exchange, days: int = 1) -> Answer | None:
 def missing_releases(exchange: Exchange, hours: float = 24, share: float = 0.1) -> Answer | None:
     """Hide a `share` of the releases, always the same ones, from windows longer than `hours`.
 
-    Pages are as full as ever: only a shorter window brings them out (met by Kingfisher Collect on Find a Tender).
+    Pages stay full; only a shorter window shows the hidden ones (met by Kingfisher Collect on Find a Tender).
     """
     begin, end = (_read(exchange.source, text) for text in _window(exchange.query.params))
     now = exchange.catalogue.clock.now()
@@ -127,7 +127,7 @@ def missing_releases(exchange: Exchange, hours: float = 24, share: float = 0.1) 
 
 @fault
 def redated(exchange: Exchange) -> Answer | None:
-    """Date a walk's oldest release now while the walk is under way: it becomes the newest and leaves the rest."""
+    """Date the oldest release of a walk now, during the walk: it becomes the newest, and is missed by the rest."""
     if "cursor" not in exchange.query.params:
         return None
     for release in reversed(exchange.again(_TO_THE_END).json().get("releases", [])):

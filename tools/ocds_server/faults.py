@@ -1,8 +1,8 @@
-"""What can go wrong, when: rules that pick requests, and a registry of what to do to them.
+"""Rules that choose requests, and a registry of the faults to apply to them.
 
-A fault is a function from an `Exchange` to the answer to send instead, or `None` where it has nothing to act on (a
-page without a next link cannot lose it); such a request does not count. The faults are in `fault_answers`,
-`fault_bodies` and `fault_paging`.
+A fault is a function from an `Exchange` to the answer to send instead, or `None` if it cannot act (a page without a
+next link cannot lose it); such a request does not count. The faults are in `fault_answers`, `fault_bodies` and
+`fault_paging`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Exchange:
     catalogue: Catalogue
     serve: Callable[[Query, Paging], Answer]
     memory: dict[Any, Any] = field(default_factory=dict)
-    """What the active rule remembers from request to request."""
+    """What the active rule keeps from request to request."""
     replaced: Answer | None = None
 
     @cached_property
@@ -59,10 +59,11 @@ def fault(function: Callable[..., Answer | None]) -> Callable[..., Answer | None
 
 @dataclass
 class Rule:
-    """One fault, and the requests it is for.
+    """One fault, and the requests it applies to.
 
-    Of the requests of `source` (any by default), with or without a cursor if `cursor` says so, it takes every
-    `every`-th, each with `probability` (by a generator seeded with `seed`), at most `times` in all. `hits` counts.
+    These are the requests of `source` (any by default), with a cursor if `cursor` is true, without if it is false. Of
+    them it takes every `every`-th, with `probability` (random numbers seeded by `seed`), at most `times`, counted in
+    `hits`.
     """
 
     name: str
@@ -83,7 +84,7 @@ class Rule:
         self._random = Random(self.seed)
 
     def apply(self, exchange: Exchange) -> Answer | None:
-        """Spoil this exchange if it is one of the rule's."""
+        """Apply the fault if the exchange is one of the rule's; returns the answer to send instead, or `None`."""
         if not self._wants(exchange):
             return None
         exchange.memory = self.memory
@@ -103,7 +104,7 @@ class Rule:
 
 
 class Faults:
-    """The active rules. One request meets at most one fault: that of the first rule which wants and can spoil it."""
+    """The active rules. A request meets at most one fault: that of the first rule that takes it and can act."""
 
     def __init__(self) -> None:
         self.rules: list[Rule] = []
@@ -136,7 +137,7 @@ class Faults:
             self.rules.clear()
 
     def apply(self, exchange: Exchange) -> str | None:
-        """Spoil an exchange; returns the fault's name, or `None`."""
+        """Apply the first fault that can act; returns its name, or `None`."""
         with self._lock:
             for rule in self.rules:
                 exchange.replaced = rule.apply(exchange)

@@ -1,10 +1,10 @@
-"""Seeded, realistic histories of notices of both services."""
+"""Generates seeded, realistic histories of notices of both services."""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from random import Random
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from .catalogue import CONTRACTS_FINDER, FIND_A_TENDER, SOURCES, Publication
 from .dirty import spoil
@@ -25,13 +25,6 @@ _COUNTED_LATE = 26 / 11_037  # releases whose running number is out of date orde
 _TWICE = 1 / 11_037  # byte-identical duplicates (the same recording)
 
 
-class Writer(Protocol):
-    """Writes one service's next notice, at a moment in UTC."""
-
-    def write(self, when: datetime) -> dict[str, Any]:
-        """Write a release dated `when`."""
-
-
 WRITERS: Mapping[str, type[FindATenderWriter | ContractsFinderWriter]] = {
     FIND_A_TENDER: FindATenderWriter,
     CONTRACTS_FINDER: ContractsFinderWriter,
@@ -49,7 +42,7 @@ def generate(
 ) -> Iterator[Publication]:
     """Generate the notices published in `[start, end)` (aware), `per_day` of each source on average.
 
-    The same arguments give the same notices. `dirty` is the share of releases with something odd about them.
+    The same arguments give the same notices. `dirty` is the share of odd releases.
     """
     for source in sources:
         random = Random(f"{seed} {source}")
@@ -64,10 +57,10 @@ def generate(
 
 
 def more(catalogue: Catalogue, source: str, count: int) -> list[dict[str, Any]]:
-    """Write `count` new notices dated the server's now, with ids the catalogue does not have yet."""
+    """Write `count` new notices dated now by the server's clock, with ids that the catalogue does not have."""
     taken = len(catalogue.listing(source))
     random = Random(f"more {taken} {source}")
-    writer: Writer = WRITERS[source](random, first=taken + 1)
+    writer = WRITERS[source](random, first=taken + 1)
     now = catalogue.clock.now()
     written: list[dict[str, Any]] = []
     while len(written) < count:

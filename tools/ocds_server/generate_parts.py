@@ -1,4 +1,4 @@
-"""What the notices of Find a Tender are made of, under either set of rules."""
+"""The parts that Find a Tender's notices share under both sets of rules."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def end_of_day(when: datetime, days: float) -> str:
 
 @dataclass
 class Process:
-    """One contracting process, as far as its notices have told it."""
+    """One contracting process: what its notices have in common."""
 
     ocid: str
     regime: str

@@ -1,7 +1,7 @@
 """JSON as these two services write it, odd values included.
 
-`json.dumps` writes an infinite float as `Infinity`, which is no JSON; Find a Tender has published such an amount as
-`1e9999` (met by Kingfisher Collect), which is JSON and which most decoders turn into infinity.
+`json.dumps` writes an infinite float as `Infinity`, which is invalid JSON. Find a Tender has published such an amount
+as `1e9999` (met by Kingfisher Collect). That is valid JSON, and most decoders read it as infinity.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _STRING_OR_INFINITY = re.compile(r'"(?:[^"\\]|\\.)*"|Infinity')
 def encode(value: Any) -> bytes:
     """Write a value as compact JSON in UTF-8; infinity becomes `1e9999`.
 
-    Text that UTF-8 cannot hold (a lone surrogate) is written with escapes, so that the bytes are valid all the same.
+    Text that UTF-8 cannot hold (a lone surrogate) is written as an escape, so that the bytes stay valid.
     """
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     if "Infinity" in text:

@@ -17,19 +17,19 @@ STOP_PAGE: Final = (
 
 
 def too_many_requests(retry_after: str | None = "120") -> Answer:
-    """Give Find a Tender's 429 as its load balancer was recorded sending it: plain text, with Retry-After."""
+    """Return Find a Tender's 429 as recorded from its load balancer: plain text, with Retry-After."""
     headers = (("Content-Type", "text/plain"),)
     wait = () if retry_after is None else (("Retry-After", retry_after),)
     return Answer(429, TOO_MANY.encode(), headers + wait)
 
 
 def stop_for_five_minutes() -> Answer:
-    """Give Contracts Finder's 403; its HTML body quotes the documentation's words."""
+    """Return Contracts Finder's 403; its HTML body quotes the documentation."""
     return Answer(403, STOP_PAGE.encode(), (("Content-Type", "text/html"),))
 
 
 class RollingLimit:
-    """At most `limit` requests in any `span` (Find a Tender: 12 in 120 seconds); refused ones do not count."""
+    """Allows `limit` requests in any `span` (Find a Tender: 12 in 120 seconds); refused ones do not count."""
 
     def __init__(self, limit: int = 12, span: timedelta = timedelta(seconds=120)) -> None:
         self.limit = limit
@@ -47,7 +47,7 @@ class RollingLimit:
 
 
 class PenaltyLimit:
-    """Refuses everything for `pause` once more than `limit` requests came in `span`.
+    """Refuses everything for `pause` after more than `limit` requests in `span`.
 
     Contracts Finder's real figures are not documented; 5 minutes is its documented pause.
     """

@@ -1,4 +1,4 @@
-"""Real notices from a folder of JSON files."""
+"""Reads real notices from a folder of JSON files."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ OCID_PREFIXES = {"ocds-h6vhtk-": FIND_A_TENDER, "ocds-b5fd17-": CONTRACTS_FINDER
 
 
 def load(folder: Path) -> Iterator[Publication]:
-    """Read every release out of the `*.json` files of a folder, at any depth.
+    """Read every release in the `*.json` files of a folder, at any depth.
 
-    A file may hold a bare release, a release package or a list of either; other files, and releases of other
-    publishers, are passed over. Of a release met several times the one with the newest date is kept. Releases keep
-    their dates, and are filed under them. Raises NotADirectoryError.
+    A file may hold a release, a release package or a list of either. Other files and releases of other publishers are
+    left out. Of a release found several times, the one with the newest date is kept. Releases are published at their
+    own dates. Raises NotADirectoryError.
     """
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} is no folder of notices")

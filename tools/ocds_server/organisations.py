@@ -1,4 +1,4 @@
-"""Seeded buyers and suppliers, with the identifier schemes each service gives them."""
+"""Draws seeded buyers and suppliers, with the identifier schemes of each service."""
 
 from __future__ import annotations
 
@@ -51,22 +51,22 @@ class Organisation:
 
     @property
     def mail(self) -> str:
-        """An address that leads nowhere."""
+        """An address that belongs to nobody."""
         return f"procurement@{self.place.name.lower()}.example"
 
 
 class Register:
-    """Draws organisations; one drawn again may come under another registration."""
+    """Draws organisations; one drawn again may have another registration."""
 
     def __init__(self, random: Random, buyer_schemes: dict[str, int], supplier_schemes: dict[str, int]) -> None:
         self._random = random
         names = [form.format(place.name) for place in PLACES for form in BUYER_FORMS]
-        self._buyers = self._registrations([*names, *NATIONAL_BUYERS], buyer_schemes)
+        self._buyers = [self._registered(name, buyer_schemes) for name in (*names, *NATIONAL_BUYERS)]
         names = [form.format(name) for name in SUPPLIER_NAMES for form in SUPPLIER_FORMS]
-        self._suppliers = self._registrations(names, supplier_schemes)
+        self._suppliers = [self._registered(name, supplier_schemes) for name in names]
 
     def buyer(self) -> Organisation:
-        """Draw a buyer: national ones often."""
+        """Draw a buyer; 15 % are national ones."""
         last = len(NATIONAL_BUYERS)
         group = any_of(self._random, {"national": 15, "local": 85})
         names = self._buyers[-last:] if group == "national" else self._buyers[:-last]
@@ -75,9 +75,6 @@ class Register:
     def supplier(self) -> Organisation:
         """Draw a supplier."""
         return self._random.choice(self._random.choice(self._suppliers))
-
-    def _registrations(self, names: list[str], schemes: dict[str, int]) -> list[list[Organisation]]:
-        return [self._registered(name, schemes) for name in names]
 
     def _registered(self, name: str, schemes: dict[str, int]) -> list[Organisation]:
         place = next((place for place in PLACES if place.name in name), self._random.choice(PLACES))
@@ -108,7 +105,7 @@ def any_of(random: Random, table: Mapping[Any, float]) -> Any:
 
 
 def amount(random: Random) -> float:
-    """Draw an amount in pounds: a median of 150,000, now and then 0 or 0.01, up to hundreds of millions."""
+    """Draw an amount in pounds: the median is 150,000, some are 0 or 0.01, the largest hundreds of millions."""
     kind = any_of(random, {"zero": 4, "penny": 1, "round": 65, "exact": 30})  # zeros: 4 % of Find a Tender's amounts
     value = min(random.lognormvariate(11.9, 2.0), 543_000_000.0)
     drawn: Mapping[str, float] = {"zero": 0, "penny": 0.01, "round": round(value, -3), "exact": round(value, 2)}

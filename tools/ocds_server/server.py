@@ -1,4 +1,4 @@
-"""The sockets: one port, one thread a connection, HTTP/1.1 with keep-alive."""
+"""Serves both APIs on one port: a thread for each connection, HTTP/1.1 with keep-alive."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 class OcdsServer:
     """Serves a catalogue over HTTP while its `with` block runs.
 
-    `url`, `host` and `port` tell where (a free port unless `port` is given), `requests` what was asked, `faults` what
-    goes wrong next, `api.enforce_limits` whether too many requests are refused. `clock` takes the place of the
-    catalogue's. `stop` returns at once, also when a fault keeps a connection hanging.
+    `url`, `host` and `port` are its address (a free port unless `port` is given), `requests` the requests so far,
+    `faults` the active faults. `api.enforce_limits` switches the rate limits. `clock` replaces the catalogue's. `stop`
+    returns at once, even while a fault keeps a connection hanging.
     """
 
     def __init__(
@@ -61,11 +61,11 @@ class OcdsServer:
 
     @property
     def faults(self) -> Faults:
-        """What goes wrong, and when."""
+        """The active faults."""
         return self.api.faults
 
     def start(self) -> None:
-        """Begin to serve, in a thread."""
+        """Start to serve, in a thread."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -114,10 +114,10 @@ class _Http(ThreadingHTTPServer):
                 try:
                     sock.shutdown(socket.SHUT_RDWR)
                 except OSError:
-                    continue  # its client, or its handler, was quicker
+                    continue  # its client or its handler has closed it
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of clients that went away: faults and time-outs make that normal."""
+        """Print nothing about clients that went away: faults and time-outs make that normal."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
@@ -159,12 +159,12 @@ class _Handler(BaseHTTPRequestHandler):
         return self.server.stop.wait(seconds)
 
     def date_time_string(self, timestamp: float | None = None) -> str:
-        """Give the `Date` header by the server's own, movable clock."""
+        """Return the `Date` header by the server's clock, which tests move."""
         del timestamp
         return format_datetime(self.server.api.clock.now(), usegmt=True)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the base class names it)
-        """Keep quiet: `requests` remembers."""
+        """Log nothing: `requests` holds all of it."""
 
     def _split(self) -> tuple[str, str]:
         parts = urlsplit(self.path)

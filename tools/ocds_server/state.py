@@ -1,7 +1,7 @@
-"""What was published during earlier runs, in a file of JSON lines, so that a demonstration's world goes on.
+"""Keeps what is published in a file of JSON lines, so that the next run of a demo goes on with the same world.
 
-The first line holds the arguments of the generated world; each further line is one publication. A last line cut off by
-a killed process is dropped: its publication had not been announced.
+The first line holds the arguments of the generated world; each further line is one publication. A last line that a
+killed process left incomplete is dropped: its publication was not announced.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class StateFile:
-    """A state file; missing at first, made with `begin`."""
+    """A state file; `begin` makes it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
 
     def world(self) -> dict[str, Any] | None:
-        """Read the world's arguments, or `None` in a first run."""
+        """Return the world's arguments; `None` in a first run."""
         lines = self._lines()
         return lines[0]["world"] if lines else None
 
@@ -35,7 +35,7 @@ class StateFile:
         self.path.write_text(json.dumps({"world": world}) + "\n")
 
     def replay(self, catalogue: Catalogue) -> None:
-        """Publish into a catalogue what earlier runs published, then keep what it publishes from here on."""
+        """Publish into a catalogue what earlier runs published, and keep what it publishes from now on."""
         lines = self._lines()
         self.path.write_text("".join(json.dumps(line) + "\n" for line in lines))
         for line in lines[1:]:

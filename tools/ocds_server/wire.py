@@ -1,4 +1,4 @@
-"""How an answer leaves the server: whole, or in one of the ways connections fail."""
+"""Sends an answer: whole, or in one of the ways in which connections fail."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Connection(Protocol):
     close_connection: bool
 
     def send_head(self, answer: Answer, *, length: int | None) -> None:
-        """Send status line and headers; without `length` the body ends where the connection does."""
+        """Send status line and headers; without `length` the body ends with the connection."""
 
     def stop_requested(self, seconds: float) -> bool:
         """Wait for up to `seconds`; return whether the server is stopping."""
@@ -49,14 +49,14 @@ def reset_mid_body(connection: Connection, answer: Answer) -> None:
 
 
 def cut_short(connection: Connection, answer: Answer) -> None:
-    """Promise the whole body by Content-Length, send half, close in good order."""
+    """Send half the body that Content-Length promises, and close properly."""
     connection.close_connection = True
     connection.send_head(answer, length=len(answer.body))
     connection.connection.sendall(_half(answer))
 
 
 def cut_short_no_length(connection: Connection, answer: Answer) -> None:
-    """Send half the body without Content-Length and close: valid HTTP, and no sign that anything is missing."""
+    """Send half the body without Content-Length, and close: valid HTTP, without a sign that anything is missing."""
     connection.close_connection = True
     connection.send_head(answer, length=None)
     connection.connection.sendall(_half(answer))

@@ -1,4 +1,4 @@
-"""Names generated notices are made of. Places, subjects and codes are real; organisations are put together."""
+"""Names for generated notices. Places, subjects and codes are real; organisations are invented."""
 
 from __future__ import annotations
 
