@@ -51,7 +51,7 @@ class _Place(NamedTuple):
 class EstimatedValue(NamedTuple):
     """The worth of a procurement: from `low` to `high`, in one currency and on one basis.
 
-    Either end is None when nothing is said of it. One stated figure is both ends.
+    An end that is not stated is None. One stated figure is both ends.
     """
 
     low: float | None
@@ -92,7 +92,7 @@ def estimated_value(release: Release) -> EstimatedValue:
       given the same money, and notices do not say which of the two it is.
     - Amounts of one currency only, pounds before others (a lot in AED stands beside a tender in GBP), and of one basis
       only: the one that more of them state, when equal the one more of the lots state, then net.
-    - Amounts above 1 go first: 0, a penny or a pound is mostly put in for "not said", and is kept only where nothing
+    - Amounts above 1 go first: 0, a penny or a pound mostly stands for "not known", and counts only where nothing
       else is stated anywhere. Negative amounts and those of a trillion or more are no amounts.
     """
     bases_of_lots = [each.unit.basis for each in _amounts(objects(release.lots, "value"))]
