@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
+from pymongo.database import Database
 
 from tender_sync.errors import RejectedRelease
 from tender_sync.mapping.contract import map_ocds_to_contract
@@ -355,6 +356,7 @@ def cut_after(allowed: int, patched: pytest.MonkeyPatch) -> list[str]:
 
     for name in CALLS:
         patched.setattr(Collection, name, counting(name, getattr(Collection, name)))
+    patched.setattr(Database, "aggregate", counting("aggregate", Database.aggregate))
     return made
 
 
