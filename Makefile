@@ -5,8 +5,10 @@ RELEASES ?=
 PART ?=
 BIN := $(VENV)/bin
 EXPECTED := expected Python 3.11, 3.12 or 3.13: install one and name it, as in make setup PYTHON=python3.12
+# A process for each processor, each with a mongod of its own; who has nothing left to do takes tests from the others.
+PARALLEL := -q -n logical --maxprocesses 8 --dist worksteal --durations 10
 .DEFAULT_GOAL := help
-.PHONY: help setup demo live ui test test-resilience lint unit test-browser screenshots page-timing test-airflow compose-native bench lock clean
+.PHONY: help setup demo live ui check test test-all test-parallel test-resilience test-browser screenshots page-timing test-airflow compose-native bench lock clean
 
 help: ## what can be done here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -31,13 +33,16 @@ live: setup ## one bounded run of each source against the real services
 ui: setup ## Airflow with its UI on the demo's data
 	@$(BIN)/python -m tools.demo --ui
 
-test: setup lint unit ## everything CI checks, but for the browser and the whole Airflow
-
-lint: setup
+check: setup ## lint, format and types (seconds)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/python -m mypy
 
-unit: setup
-	@$(BIN)/python -m pytest --ignore=tests/browser --ignore=tests/airflow
+test: check ## what to run before each commit: check, and all tests but the slow ones (four minutes on two cores)
+	@$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
+
+test-all: check test-parallel test-browser test-airflow ## everything CI runs: also the slow tests, the browser, the whole Airflow
+
+test-parallel: setup
+	@$(BIN)/python -m pytest $(PARALLEL) --ignore=tests/browser --ignore=tests/airflow
 
 test-airflow: setup ## reruns, clears, backfills and pauses, done to a whole Airflow at work (90 s)
 	@$(BIN)/python -m pytest tests/airflow

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import tempfile
 import uuid
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
 ROOT = Path(__file__).resolve().parents[1]
+SLOW_FOLDERS = {"airflow", "browser", "resilience"}
 
 # Before anything imports airflow, which reads these once. What is set for other work (a database!) is not used.
 for _name in [name for name in os.environ if name.startswith(SETTINGS)]:
@@ -36,6 +37,9 @@ os.environ.update(
 
 from pymongo import MongoClient  # noqa: E402 - after the environment
 
+from tender_sync.sources import MONGO_CONN_ID, SOURCES  # noqa: E402
+from tests.support.connections import MONGO_VARIABLE, mongo_of  # noqa: E402
+from tests.support.databases import product_database  # noqa: E402
 from tools.mongod import running_mongod  # noqa: E402
 
 if TYPE_CHECKING:
@@ -57,6 +61,36 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--seed", type=int, default=1, help="the first seed of what is random in tests/resilience")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what `make test` leaves out: three folders, and of most tests that run for each source, all but one run."""
+    for item in items:
+        if item.path.relative_to(ROOT / "tests").parts[0] in SLOW_FOLDERS or _is_other_source(item):
+            item.add_marker("slow")
+
+
+def _is_other_source(item: pytest.Item) -> bool:
+    """Say whether this is a test with a source that is not the test's turn; which is, the rest of its name decides.
+
+    Half of the tests have one source and half the other. Those marked `each_source` test what differs between them.
+    """
+    sources = sorted(SOURCES)
+    name = getattr(item, "callspec", None) and item.callspec.params.get("source")
+    if name not in sources or item.get_closest_marker("each_source"):
+        return False
+    rest = item.nodeid.replace(name, "")
+    return name != sources[zlib.crc32(rest.encode()) % len(sources)]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Fail a run of which every test was skipped: it has shown nothing. Pytest itself fails one that found no test."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    executed = reporter and any(reporter.stats.get(outcome) for outcome in ("passed", "failed", "xfailed", "xpassed"))
+    on_a_worker = hasattr(session.config, "workerinput")
+    if exitstatus == pytest.ExitCode.OK and not (executed or on_a_worker or session.config.option.collectonly):
+        session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+
+
 @pytest.fixture(scope="session")
 def mongod() -> Iterator[Mongod]:
     with running_mongod() as server:
@@ -71,20 +105,14 @@ def client(mongod: Mongod) -> Iterator[MongoClient]:
 
 @pytest.fixture
 def db(client: MongoClient) -> Iterator[Database]:
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    yield client[name]
-    client.drop_database(name)
+    """A database of this test, opened with the product's own options."""
+    database = product_database(client, f"test_{uuid.uuid4().hex[:12]}")
+    yield database
+    client.drop_database(database.name)
 
 
 @pytest.fixture
 def mongo_connection(mongod: Mongod, db: Database, monkeypatch: pytest.MonkeyPatch) -> str:
     """The Airflow connection to this test's database, in the environment as a person would put it there."""
-    connection = {
-        "conn_type": "mongo",
-        "host": "127.0.0.1",
-        "port": mongod.port,
-        "schema": db.name,
-        "extra": {"replicaSet": mongod.replica_set},
-    }
-    monkeypatch.setenv("AIRFLOW_CONN_TENDHUNT_MONGO", json.dumps(connection))
-    return "tendhunt_mongo"
+    monkeypatch.setenv(MONGO_VARIABLE, mongo_of(mongod, db.name))
+    return MONGO_CONN_ID

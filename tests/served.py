@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
@@ -15,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pymongo import MongoClient
-
 from tests.conftest import ROOT
+from tests.support import waits
+from tests.support.databases import opened
 from tools.mongod import memory
 from tools.stack import metadata_address
 
@@ -128,12 +127,8 @@ class Airflow:
 
 
 def until(condition: Callable[[], Any], what: str, seconds: float = SECONDS) -> Any:
-    """Wait until a condition is met, and return what it gives."""
-    deadline = time.monotonic() + seconds
-    while not (met := condition()):
-        assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
-        time.sleep(0.2)
-    return met
+    """Wait as long as Airflow may take for what a condition tells."""
+    return waits.until(condition, what, seconds, every=0.2)
 
 
 @contextmanager
@@ -147,8 +142,7 @@ def served(**settings: str) -> Iterator[Airflow]:
         try:
             ready = json.loads(process.stdout.readline())
             assert "failed" not in ready, ready
-            with MongoClient(ready["mongo"], tz_aware=True) as client:
-                db = client[ready["database"]]
+            with opened(ready["mongo"], ready["database"]) as db:
                 airflow = Airflow(ready["address"], Path(folder, "airflow"), db, ready["pid"])
                 airflow.login()
                 yield airflow

@@ -10,7 +10,7 @@ import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
@@ -74,6 +74,11 @@ class Mongod:
         """Return the address for MongoClient."""
         options = f"?replicaSet={self.replica_set}" if self.replica_set else "?directConnection=true"
         return f"mongodb://127.0.0.1:{self.port}/{options}"
+
+    def connection(self, database: str) -> dict[str, Any]:
+        """Return the Airflow connection to one of its databases."""
+        extra = {"replicaSet": self.replica_set} if self.replica_set else {}
+        return {"conn_type": "mongo", "host": "127.0.0.1", "port": self.port, "schema": database, "extra": extra}
 
     @property
     def pid(self) -> int | None:

@@ -80,24 +80,30 @@ def expect(source: str, due: Iterable[Any], shown: Iterable[Any] = ()) -> Expect
 
     `shown` are others the API shows already, which may be stored or not.
     """
-    expected, mapped = Expected(source), []
-    for release in due:
-        try:
-            mapped.append(map_ocds_to_contract(release, source))
-        except RejectedRelease:
+    expected, due = Expected(source), list(due)
+    mapped = [_mapped(release, source) for release in due]
+    for release, contract in zip(due, mapped, strict=True):
+        if contract is None:
             expected.rejected.add(content_hash(release))
-    for contract in separate_procurements(mapped, {}):
+    for contract in separate_procurements([each for each in mapped if each is not None], {}):
         notice_id = contract["noticeId"]
         other = expected.contracts.get(notice_id)
         if other is None or (contract["publishedDate"] or _OLDEST) > (other["publishedDate"] or _OLDEST):
             expected.contracts[notice_id] = contract
         expected.tolerated.add(notice_key(source, notice_id))
+    known = {id(release): contract for release, contract in zip(due, mapped, strict=True)}
     for release in shown:
-        try:
-            expected.tolerated.add(notice_key(source, map_ocds_to_contract(release, source)["noticeId"]))
-        except RejectedRelease:
-            expected.tolerated.add(content_hash(release))
+        contract = known[id(release)] if id(release) in known else _mapped(release, source)
+        expected.tolerated.add(content_hash(release) if contract is None else notice_key(source, contract["noticeId"]))
     return expected
+
+
+def _mapped(release: Any, source: str) -> MappedContract | None:
+    """Map a release; None if it can be no contract."""
+    try:
+        return map_ocds_to_contract(release, source)
+    except RejectedRelease:
+        return None
 
 
 def content_hash(release: Any) -> str:

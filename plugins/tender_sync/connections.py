@@ -47,6 +47,13 @@ KEPT_DEFAULTS = CLIENT_DEFAULTS | {
     "serverSelectionTimeoutMS": 2_000,
     "connectTimeoutMS": 2_000,
 }
+# How every database is opened: datetimes are aware; reads and writes are of the majority, so nothing seen can be rolled
+# back. Others may store years that Python does not know. For comparisons, Python's last year is enough.
+DATABASE_OPTIONS: Mapping[str, Any] = {
+    "codec_options": CodecOptions(tz_aware=True, datetime_conversion=DatetimeConversion.DATETIME_CLAMP),
+    "read_concern": ReadConcern("majority"),
+    "write_concern": WriteConcern("majority"),
+}
 _NOT_COMMITTED = "A page being written was not committed; the next run goes on from the one before"
 _READ_AGAIN = "Nothing was changed; the page reads again within seconds"
 _UNAUTHORISED, _WRONG_CREDENTIALS, _ATLAS_REFUSAL = 13, 18, 8000
@@ -135,13 +142,7 @@ def _open(hook: MongoHook, defaults: Mapping[str, Any]) -> MongoDatabase:
         client = hook.get_conn()
     except (ValueError, TypeError, OSError) as error:  # PyMongo's, for a wrong value, or a missing file, of an option
         raise ConfigurationError(str(error)) from error
-    return client.get_database(
-        hook.connection.schema,
-        # Others may store years that Python does not know. For comparisons, Python's last year is enough.
-        codec_options=CodecOptions(tz_aware=True, datetime_conversion=DatetimeConversion.DATETIME_CLAMP),
-        read_concern=ReadConcern("majority"),
-        write_concern=WriteConcern("majority"),
-    )
+    return client.get_database(hook.connection.schema, **DATABASE_OPTIONS)
 
 
 def _mongo_hook(conn_id: str) -> MongoHook:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import os
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +13,8 @@ from airflow.dag_processing.dagbag import DagBag
 from tender_sync.sources import SOURCES
 from tests.conftest import ROOT
 from tests.integration.conftest import connect, make_world, prepared, world_db
+from tests.support.connections import MONGO_VARIABLE, mongo_of
+from tests.support.databases import metadata_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,11 +32,13 @@ def dagbag() -> DagBag:
 
 
 @pytest.fixture(scope="session")
-def metadata() -> None:
-    """Make Airflow's tables in the home tests/conftest.py set up."""
-    from airflow.utils.db import initdb  # noqa: PLC0415 - heavy, and not needed by the policy tests
-
-    initdb()
+def metadata(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make Airflow's tables in the home tests/conftest.py set up; return a file with them alone, to be copied."""
+    made = metadata_database(tmp_path_factory)
+    home = Path(os.environ["AIRFLOW_HOME"], "airflow.db")
+    if not home.exists():
+        shutil.copyfile(made, home)
+    return made
 
 
 @pytest.fixture(params=sorted(SOURCES))
@@ -44,9 +50,7 @@ def source(request: pytest.FixtureRequest) -> Source:
 def world(source: Source, make_world: Callable[..., World], mongod: Mongod, monkeypatch: pytest.MonkeyPatch) -> World:
     """A world of the source as it is, with the connections and settings its DAG needs, and its clock for the tasks."""
     world = make_world(source)
-    mongo = {"host": "127.0.0.1", "port": mongod.port, "extra": {"replicaSet": mongod.replica_set}}
-    connection = {"conn_type": "mongo", "schema": world.db.name, **mongo}
-    monkeypatch.setenv("AIRFLOW_CONN_TENDHUNT_MONGO", json.dumps(connection))
+    monkeypatch.setenv(MONGO_VARIABLE, mongo_of(mongod, world.db.name))
     monkeypatch.setenv("BACKFILL_START_DATE", world.start.date().isoformat())
     monkeypatch.setenv("SYNC_PACE_SECONDS", "0")
     for module in ("pipeline.modes", "orchestration.operators"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -16,19 +15,20 @@ import pytest
 from tender_sync.sources import FIND_A_TENDER
 from tests.conftest import ROOT
 from tests.integration.oracle import problems
+from tests.support.connections import MONGO_VARIABLE, mongo_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SECONDS = 240
+pytestmark = pytest.mark.slow  # a minute of starting Airflow's command; tests/dags/test_dag_runs.py runs the same DAGs
 
 
 @pytest.fixture
 def airflow(tmp_path, mongod, make_world, monkeypatch) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run an `airflow` command in a home of its own; `airflow.world` is what its connections lead to."""
     world = make_world(FIND_A_TENDER, now=datetime.now(UTC).replace(microsecond=0))
-    mongo = {"conn_type": "mongo", "host": "127.0.0.1", "port": mongod.port, "schema": world.db.name}
-    monkeypatch.setenv("AIRFLOW_CONN_TENDHUNT_MONGO", json.dumps(mongo | {"extra": {"replicaSet": mongod.replica_set}}))
+    monkeypatch.setenv(MONGO_VARIABLE, mongo_of(mongod, world.db.name))
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import secrets
 import subprocess
 from contextlib import ExitStack
@@ -18,6 +17,8 @@ from tender_sync.sources import SOURCES
 from tender_sync.storage.schema import ensure_schema
 from tender_sync.storage.sync_jobs import SyncJobs
 from tests.integration.world import NOW, START, World, forget, notices, serve, small
+from tests.support.connections import MONGO_VARIABLE, http, http_variable, mongo_of
+from tests.support.databases import product_database
 from tools.mongo_init import Settings, ensure
 from tools.mongod import free_port, mongod_binary
 
@@ -43,20 +44,19 @@ def source(request: pytest.FixtureRequest) -> Source:
 def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[[Source, str], None]:
     """Point a source's Airflow connection to an address."""
 
-    def set_connection(source: Source, url: str) -> None:
-        variable = f"AIRFLOW_CONN_{source.http_conn_id.upper()}"
-        monkeypatch.setenv(variable, json.dumps({"conn_type": "http", "host": url}))
+    def connect(source: Source, url: str) -> None:
+        monkeypatch.setenv(http_variable(source), http(url))
 
-    return set_connection
+    return connect
 
 
 @pytest.fixture(scope="session")
 def prepared(client: MongoClient[dict[str, Any]]) -> Iterator[Database[dict[str, Any]]]:
     """One database with its indexes for all worlds: making them takes longer than most tests."""
-    database = client["worlds"]
+    database = product_database(client, "worlds")
     ensure_schema(database)
     yield database
-    client.drop_database(database)
+    client.drop_database(database.name)
 
 
 @pytest.fixture
@@ -89,9 +89,7 @@ def world(source: Source, make_world: Callable[..., World]) -> World:
 @pytest.fixture
 def mongo_to_world(world: World, mongod: Mongod, monkeypatch: pytest.MonkeyPatch) -> None:
     """Point the Airflow connection to MongoDB at the world's database."""
-    mongo = {"host": "127.0.0.1", "port": mongod.port, "extra": {"replicaSet": mongod.replica_set}}
-    connection = {"conn_type": "mongo", "schema": world.db.name, **mongo}
-    monkeypatch.setenv("AIRFLOW_CONN_TENDHUNT_MONGO", json.dumps(connection))
+    monkeypatch.setenv(MONGO_VARIABLE, mongo_of(mongod, world.db.name))
 
 
 @pytest.fixture

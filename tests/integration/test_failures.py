@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from pymongo import MongoClient
 from pymongo.errors import AutoReconnect
 
 from tender_sync.errors import FailRun, FixSetup, TenderSyncError
@@ -16,6 +14,8 @@ from tender_sync.pipeline.run import RunOptions
 from tender_sync.storage.page_commit import Store
 from tender_sync.storage.sync_jobs import SyncJobs
 from tests.integration.oracle import problems
+from tests.support.connections import MONGO_VARIABLE, mongo
+from tests.support.databases import opened
 from tools.mongod import free_port, running_mongod
 
 PASSWORD = "s3cret/pass word"  # noqa: S105 - made up, and looked for in messages
@@ -40,8 +40,7 @@ def sync(world, mongod, monkeypatch):
 
 
 def set_mongo(monkeypatch, **fields: Any) -> None:
-    connection = {"conn_type": "mongo", "host": "127.0.0.1", **fields}
-    monkeypatch.setenv("AIRFLOW_CONN_TENDHUNT_MONGO", json.dumps(connection))
+    monkeypatch.setenv(MONGO_VARIABLE, mongo(**fields))
 
 
 def failure(run, kind: type[TenderSyncError]) -> str:
@@ -60,6 +59,7 @@ def all_of(message: str, *expected: str) -> None:
     assert [part for part in expected if part not in message] == []
 
 
+@pytest.mark.each_source
 def test_run_through_connections_is_complete(sync, world):
     assert sync()["outcome"] == "done"
     assert problems(world) == []
@@ -172,8 +172,7 @@ def test_mongodb_killed_in_the_middle_of_a_run_and_started_again(source, sync, m
         message = failure(sync, FailRun)
         all_of(message, "'tendhunt_mongo'", "next run goes on")
         mortal.start()
-        with MongoClient(mortal.uri, tz_aware=True) as client:
-            world.db = client["tendhunt"]
+        with opened(mortal.uri, "tendhunt") as world.db:
             assert world.db.syncRuns.find_one()["pages"] == 2
             assert sync()["outcome"] == "done"
             assert world.db.syncRuns.count_documents({"outcome": "died"}) == 1

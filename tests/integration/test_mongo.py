@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -13,10 +12,11 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 
 from tender_sync.connections import CLIENT_DEFAULTS, KeptDatabase, database
 from tender_sync.errors import FixSetup
-from tender_sync.sources import FIND_A_TENDER
+from tender_sync.sources import FIND_A_TENDER, MONGO_CONN_ID
 from tender_sync.storage.schema import ensure_schema
 from tests import histories
 from tests.integration.writer import Writer
+from tests.support.connections import MONGO_VARIABLE, mongo
 
 
 @pytest.fixture
@@ -25,18 +25,16 @@ def connection(guarded, monkeypatch):
 
     def set_connection(**changes: Any) -> str:
         host, port = guarded.address.split(":")
-        extra = {"replicaSet": "rs0", "authSource": guarded.database}
         right = {
-            "conn_type": "mongo",
             "host": host,
             "port": int(port),
             "schema": guarded.database,
             "login": guarded.app_user,
             "password": guarded.app_password,
-            "extra": extra,
+            "extra": {"replicaSet": "rs0", "authSource": guarded.database},
         }
-        monkeypatch.setenv("AIRFLOW_CONN_TENDHUNT_MONGO", json.dumps(right | changes))
-        return "tendhunt_mongo"
+        monkeypatch.setenv(MONGO_VARIABLE, mongo(**right | changes))
+        return MONGO_CONN_ID
 
     return set_connection
 
@@ -116,8 +114,7 @@ def test_client_is_small_and_impatient_unless_the_connection_says_otherwise(mong
     assert 1 <= seen[0]["maxPoolSize"] <= 2
     assert (seen[0]["serverSelectionTimeoutMS"], seen[0]["connectTimeoutMS"]) == (5_000, 10_000)
     extra = {"replicaSet": mongod.replica_set, "maxPoolSize": 1, "serverSelectionTimeoutMS": 900}
-    changed = {"conn_type": "mongo", "host": "127.0.0.1", "port": mongod.port, "schema": "x", "extra": extra}
-    monkeypatch.setenv("AIRFLOW_CONN_TENDHUNT_MONGO", json.dumps(changed))
+    monkeypatch.setenv(MONGO_VARIABLE, mongo(port=mongod.port, schema="x", extra=extra))
     with database(mongo_connection):
         pass
     assert (seen[1]["maxPoolSize"], seen[1]["serverSelectionTimeoutMS"]) == (1, 900)

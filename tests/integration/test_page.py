@@ -23,6 +23,7 @@ from tender_sync.web import app as web
 from tests.conftest import ROOT
 from tests.integration.world import release
 from tests.integration.writer import Writer
+from tests.support.connections import MONGO_VARIABLE, mongo
 from tools.mongod import Mongod, free_port
 
 PUBLISHED = datetime(2026, 6, 5, 9, tzinfo=UTC)
@@ -122,9 +123,8 @@ def test_unknown_rejected_release_is_said_to_be_unknown(page, key):
 
 
 def test_mongodb_that_is_down_is_said_so_within_seconds_and_found_again(db, mongo_connection, mongod, monkeypatch):
-    connection = {"conn_type": "mongo", "host": "127.0.0.1", "schema": db.name, "login": "tendhunt"}
-    connection |= {"password": "s3cret-word", "port": free_port(), "extra": {"directConnection": True}}
-    monkeypatch.setenv("AIRFLOW_CONN_TENDHUNT_MONGO", json.dumps(connection))
+    who = {"login": "tendhunt", "password": "s3cret-word", "extra": {"directConnection": True}}
+    monkeypatch.setenv(MONGO_VARIABLE, mongo(port=free_port(), schema=db.name, **who))
     with TestClient(web.create_app(KeptDatabase(mongo_connection))) as page:
         began = time.monotonic()
         answer = page.get("/api/overview")
@@ -133,16 +133,13 @@ def test_mongodb_that_is_down_is_said_so_within_seconds_and_found_again(db, mong
         assert "cannot be reached" in answer.json()["problem"]
         assert "s3cret-word" not in answer.text
         assert page.get("/").status_code == 200, "the page itself stands"
-        right = {"conn_type": "mongo", "host": "127.0.0.1", "port": mongod.port, "schema": db.name}
-        monkeypatch.setenv("AIRFLOW_CONN_TENDHUNT_MONGO", json.dumps(right))
+        monkeypatch.setenv(MONGO_VARIABLE, mongo(port=mongod.port, schema=db.name))
         assert page.get("/api/overview").status_code == 200, "a corrected connection is used without a restart"
 
 
 def test_mongodb_that_accepts_and_never_answers_is_given_up(db, mongo_connection, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        port = silent.getsockname()[1]
-        connection = {"conn_type": "mongo", "host": "127.0.0.1", "port": port, "schema": db.name}
-        monkeypatch.setenv("AIRFLOW_CONN_TENDHUNT_MONGO", json.dumps(connection))
+        monkeypatch.setenv(MONGO_VARIABLE, mongo(port=silent.getsockname()[1], schema=db.name))
         with TestClient(web.create_app(KeptDatabase(mongo_connection, seconds=0.5))) as page:
             began = time.monotonic()
             assert page.get("/api/overview").status_code == 503
@@ -150,14 +147,14 @@ def test_mongodb_that_accepts_and_never_answers_is_given_up(db, mongo_connection
 
 
 def elsewhere(mongod):
-    return json.dumps({"conn_type": "mongo", "host": "127.0.0.1", "port": mongod.port, "schema": "elsewhere"})
+    return mongo(port=mongod.port, schema="elsewhere")
 
 
 def test_changed_connection_takes_no_client_from_who_still_reads(mongo_connection, mongod, monkeypatch):
     kept = KeptDatabase(mongo_connection)
     with kept.opened() as mine:
         client = mine.client
-        monkeypatch.setenv("AIRFLOW_CONN_TENDHUNT_MONGO", elsewhere(mongod))
+        monkeypatch.setenv(MONGO_VARIABLE, elsewhere(mongod))
         with kept.opened() as theirs:
             assert theirs.client is not client
             assert theirs.syncJobs.find_one() == mine.syncJobs.find_one()
@@ -182,8 +179,7 @@ def test_failure_of_one_takes_the_client_from_nobody(mongo_connection):
 def test_restarted_mongod_is_found_again(tmp_path, monkeypatch):
     mongod = Mongod(tmp_path, free_port(), replica_set=None)
     mongod.start()
-    connection = {"conn_type": "mongo", "host": "127.0.0.1", "port": mongod.port, "schema": "tendhunt"}
-    monkeypatch.setenv("AIRFLOW_CONN_TENDHUNT_MONGO", json.dumps(connection))
+    monkeypatch.setenv(MONGO_VARIABLE, mongo(port=mongod.port, schema="tendhunt"))
     try:
         with TestClient(web.create_app()) as page:
             assert page.get("/api/overview").status_code == 200
@@ -199,8 +195,7 @@ def test_connection_that_was_changed_is_used_at_once(page, writer, db, mongod, m
     """Moved to another database, while the old one would still answer."""
     writer.commit(release("1", date=PUBLISHED))
     assert find_a_tender(page)["contracts"] == 1
-    moved = {"conn_type": "mongo", "host": "127.0.0.1", "port": mongod.port, "schema": f"{db.name}_moved"}
-    monkeypatch.setenv("AIRFLOW_CONN_TENDHUNT_MONGO", json.dumps(moved))
+    monkeypatch.setenv(MONGO_VARIABLE, mongo(port=mongod.port, schema=f"{db.name}_moved"))
     assert find_a_tender(page)["contracts"] == 0
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import pytest
+
 from tests.integration.oracle import problems
 from tests.integration.world import LEEDS, dump, forget, notices, release
 from tools.ocds_server import CONTRACTS_FINDER
 
 
+@pytest.mark.each_source
 def test_backfill_with_one_page_a_run_ends_complete(world):
     """No run comes further than one page: each goes on where the last one stopped, mid-window or between."""
     results, inside_windows = [], 0
@@ -66,6 +69,7 @@ def test_transition_comes_though_every_run_ends_a_little_behind(source, make_wor
     assert problems(world) == []
 
 
+@pytest.mark.each_source
 def test_sync_brings_what_was_published_and_changed(world):
     world.run()
     name = world.source.name
@@ -150,6 +154,7 @@ def test_look_back_changes_nothing(world):
     assert dump(world.db, leave_out=["syncJobs", "syncRuns"]) == before
 
 
+@pytest.mark.each_source
 def test_odd_notices_cost_no_other_and_none_is_lost(source, make_world):
     """Four in ten releases have something odd about them: every one is stored, or kept as rejected with its reason."""
     world = make_world(source, notices(source, dirty=0.4, times=3))
@@ -179,6 +184,7 @@ def test_rejected_release_that_can_be_mapped_later_leaves_the_rejected(empty_wor
     assert world.db.rejectedReleases.count_documents({}) == 0
 
 
+@pytest.mark.each_source
 def test_contracts_finder_may_read_its_times_in_either_clock(source, make_world):
     """Which clock it reads a time without zone by is not documented; nothing is lost by either."""
     from zoneinfo import ZoneInfo  # noqa: PLC0415 - only here
@@ -228,6 +234,7 @@ def test_both_sources_share_their_buyers(make_world, source):
     assert problems(world) == []
 
 
+@pytest.mark.each_source
 def test_contracts_finder_keeps_the_older_release_of_an_updated_notice(make_world, source):
     """Its search shows only the latest release of a notice; what was stored before stays."""
     world = make_world(source)

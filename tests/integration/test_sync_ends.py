@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tools.ocds_server.faults import Exchange
 
 
+@pytest.mark.each_source
 def test_window_deeper_than_the_source_allows_is_read_in_parts(source, make_world):
     world = make_world(replace(source, windows=replace(source.windows, max_pages=2)))
     assert world.run().done
@@ -71,6 +72,7 @@ def test_windows_grow_again_once_they_fit(world):
     assert world.job["windowSpanSeconds"] >= world.source.windows.first_span.total_seconds()
 
 
+@pytest.mark.each_source
 @pytest.mark.parametrize("hours", [24, 12, 7])
 def test_find_a_tender_hides_nothing_in_long_windows(source, make_world, hours):
     """Kingfisher met releases missing from windows of days; no answer says so, but the notices' numbers do."""
@@ -105,6 +107,7 @@ def test_smallest_window_read_again_counts_its_notices_anew(source, make_world):
         assert (window["pages"], window["held"]) == (0, 0)
 
 
+@pytest.mark.each_source
 def test_smallest_window_without_a_believable_end_is_set_aside_by_the_third_run(source, make_world):
     """More notices in one second than a page holds, and no next link: said twice, then noted and left."""
     world = make_world(source, notices(source, times=0.3, now=WINTER), now=WINTER)

@@ -7,7 +7,6 @@ from typing import Any
 
 import pymongo
 import pytest
-from pymongo import MongoClient
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from tender_sync.pipeline.remap import Remap
@@ -20,6 +19,7 @@ from tender_sync.storage.rejected import Rejection
 from tender_sync.windows import TimeRange
 from tests.integration.world import release
 from tests.integration.writer import HOUR, PUBLISHED, Writer
+from tests.support.databases import opened
 from tools.oracle import wrong_buyers
 
 
@@ -52,8 +52,8 @@ def listened(world_db, mongod, sent):
 
     A write beside its transaction would wait for it for ever, or make it be tried again for two minutes.
     """
-    with MongoClient(mongod.uri, tz_aware=True, event_listeners=[sent]) as client, pymongo.timeout(10):
-        yield client[world_db.name]
+    with opened(mongod.uri, world_db.name, event_listeners=[sent]) as db, pymongo.timeout(10):
+        yield db
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -11,6 +10,7 @@ import threading
 import time
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +21,8 @@ from tests.integration.oracle import problems
 from tests.integration.world import dump, small
 from tests.resilience.test_crashes import short_transactions
 from tests.resilience.worker import job_of, started
+from tests.support.connections import MONGO_VARIABLE, mongo_of
+from tests.support.waits import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,11 +101,14 @@ def test_runs_started_together(world, mongod, monkeypatch, tell):
     with watched(world), ExitStack() as stack:
         workers = {owner: stack.enter_context(started(job_of(world, mongod.uri, owner=owner))) for owner in owners}
         said: dict[str, str] = {}
-        deadline = time.monotonic() + 60
-        while len(said) < 2 and time.monotonic() < deadline:
+
+        def two_have_ended() -> bool:
             for owner, worker in workers.items():
-                if owner not in said and worker.told.poll(0.05):
+                if owner not in said and worker.told.poll():
                     said[owner] = worker.ended()
+            return len(said) == 2
+
+        until(two_have_ended, "two of three to end")
         three.set()
         (holder,) = set(owners) - set(said)
         assert workers[holder].ended() == "done"
@@ -137,13 +142,8 @@ def test_run_stopped_past_its_lease_and_woken_up(world, step, mongod, tell):
 
 def await_stop(pid: int) -> None:
     """Wait until a process has stopped itself."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123 - no path worth naming
-            if file.read().rpartition(")")[2].split()[0] == "T":
-                return
-        time.sleep(0.02)
-    raise AssertionError("it never stopped")
+    state = Path(f"/proc/{pid}/stat")
+    until(lambda: state.read_text().rpartition(")")[2].split()[0] == "T", "the process to stop", every=0.02)
 
 
 def test_task_cleared_while_it_runs(world, mongod, monkeypatch, tell):
@@ -173,15 +173,14 @@ def test_airflow_dags_test_beside_two_processes(name, make_world, mongod, monkey
     world = make_world(SOURCES[name], now=datetime.now(UTC).replace(microsecond=0))
     all_there = threading.Event()
     at_request(world, monkeypatch, 1, lambda: all_there.wait(300))
-    mongo = {"host": "127.0.0.1", "port": mongod.port, "extra": {"replicaSet": mongod.replica_set}}
     environment = os.environ | {
-        "AIRFLOW_CONN_TENDHUNT_MONGO": json.dumps({"conn_type": "mongo", "schema": world.db.name, **mongo}),
+        MONGO_VARIABLE: mongo_of(mongod, world.db.name),
         "BACKFILL_START_DATE": world.start.date().isoformat(),
         "SYNC_PACE_SECONDS": "0",
     }
     command = [sys.executable, "-m", "airflow", "dags", "test", world.source.dag_id]
     with started(job_of(world, mongod.uri, owner="dag/first/sync")) as first:
-        await_lease(world)
+        until(lambda: world.job.get("lease"), "a run that takes the lease")
         with started(job_of(world, mongod.uri, owner="dag/second/sync")) as second:
             tested = subprocess.run(  # noqa: S603 - a fixed command
                 command,
@@ -199,10 +198,3 @@ def test_airflow_dags_test_beside_two_processes(name, make_world, mongod, monkey
     assert "already being synced by dag/first/sync" in tested.stdout + tested.stderr
     assert [run["owner"] for run in world.db.syncRuns.find()] == ["dag/first/sync"]
     assert problems(world) == []
-
-
-def await_lease(world: World) -> None:
-    deadline = time.monotonic() + 60
-    while not world.job.get("lease"):
-        assert time.monotonic() < deadline, "nobody took the lease"
-        time.sleep(0.05)

@@ -6,6 +6,7 @@ However often it happens, once the backfill is through the database equals that 
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from random import Random
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
@@ -19,6 +20,7 @@ from tender_sync.storage.schema import ensure_schema
 from tests.integration.oracle import problems
 from tests.integration.world import forget, notices, small
 from tests.resilience.worker import ONCE_A_RUN, STEPS, job_of, started
+from tests.support.databases import opened
 from tools.mongod import REPLICA_SET, Mongod, free_port, running_mongod
 
 if TYPE_CHECKING:
@@ -145,18 +147,19 @@ def own_mongod(tmp_path):
         yield server
 
 
-def move(world: World, client: Any) -> None:
-    """Give a world another MongoDB."""
-    world.db = client["worlds"]
-    ensure_schema(world.db)
+@contextmanager
+def moved(world: World, address: str, *, select_ms: int = 30_000) -> Iterator[MongoClient]:
+    """Give a world another MongoDB, for the time of the block, by a client that waits so long for a server."""
+    with opened(address, "worlds", serverSelectionTimeoutMS=select_ms) as world.db:
+        ensure_schema(world.db)
+        yield world.db.client
 
 
 def test_mongodb_killed_at_any_instant(world, seed, own_mongod, tell):
     """As by a power cut, and started again."""
     tell("MongoDB", f"{world.source.name:<17}killed at a random instant, seed {seed}")
     expected, random = undisturbed(world), Random(seed)
-    with MongoClient(own_mongod.uri, tz_aware=True, serverSelectionTimeoutMS=30_000) as client:
-        move(world, client)
+    with moved(world, own_mongod.uri):
         for _ in range(2):
             with started(job_of(world, own_mongod.uri)) as worker:
                 time.sleep(random.uniform(0.05, 0.5))
@@ -172,8 +175,9 @@ def test_mongodb_killed_at_any_instant(world, seed, own_mongod, tell):
 def test_primary_that_steps_down(world, name, own_mongod, tell):
     """In the middle of three pages; the same node is elected again."""
     tell("MongoDB", f"{name:<17}primary steps down three times")
-    with MongoClient(own_mongod.uri, tz_aware=True, serverSelectionTimeoutMS=5_000) as client:
-        failed = run_while_it_happens(world, client, lambda: step_down(own_mongod.port, seconds=1))
+    expected = undisturbed(world)
+    with moved(world, own_mongod.uri, select_ms=5_000):
+        failed = run_while_it_happens(world, expected, lambda: step_down(own_mongod.port, seconds=1))
     tell(facts=f"{failed} of the runs failed")
 
 
@@ -214,9 +218,9 @@ def test_primary_of_three_that_is_lost(world, name, how, three_mongods, tell):
             killed.append(node)
 
     uri = f"mongodb://{','.join(f'{host}:{port}' for host, port in hosts)}/?replicaSet={REPLICA_SET}"
-    with MongoClient(uri, tz_aware=True, serverSelectionTimeoutMS=30_000) as client:
-        primaries: set[Any] = set()
-        failed = run_while_it_happens(world, client, lose_the_primary)
+    expected, primaries = undisturbed(world), set()
+    with moved(world, uri) as client:
+        failed = run_while_it_happens(world, expected, lose_the_primary)
     assert len(primaries) > 1, "another node took over"
     tell(facts=f"{failed} of the runs failed, {len(primaries)} primaries")
 
@@ -227,10 +231,8 @@ def step_down(port: int, *, seconds: int) -> None:
         direct.admin.command({"replSetStepDown": seconds, "secondaryCatchUpPeriodSecs": 0, "force": True})
 
 
-def run_while_it_happens(world: World, client: Any, happen: Callable[[], None]) -> int:
-    """Read the history into another MongoDB while three of its pages meet what happens; return how many runs failed."""
-    expected = undisturbed(world)
-    move(world, client)
+def run_while_it_happens(world: World, expected: dict[str, Any], happen: Callable[[], None]) -> int:
+    """Read the history while three of its pages meet what happens; return how many runs failed."""
     answer, asked, failed = world.server.api.answer, [], 0
 
     def answer_after_it(*args: Any, **options: Any) -> Any:

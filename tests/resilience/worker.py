@@ -5,7 +5,6 @@ They are forked from one process that has Airflow imported already, so that each
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import signal
@@ -15,10 +14,7 @@ from datetime import timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from pymongo import MongoClient
 from pymongo.client_session import ClientSession
-from pymongo.read_concern import ReadConcern
-from pymongo.write_concern import WriteConcern
 
 from tender_sync import windows
 from tender_sync.api import client as api_client
@@ -31,6 +27,8 @@ from tender_sync.storage.lease import Lease
 from tender_sync.storage.sync_jobs import SyncJobs
 from tests.conftest import ROOT
 from tests.integration.world import World
+from tests.support.connections import http, http_variable
+from tests.support.databases import opened
 from tools.ocds_server import ServerClock
 
 if TYPE_CHECKING:
@@ -132,15 +130,12 @@ def started(job: Job) -> Iterator[Worker]:
 
 def work(job: Job, tell: Connection) -> None:
     """Do one run, in the process made for it."""
-    os.environ[f"AIRFLOW_CONN_{job.source.http_conn_id.upper()}"] = json.dumps({"conn_type": "http", "host": job.url})
+    os.environ[http_variable(job.source)] = http(job.url)
     lease.LEASE = timedelta(seconds=job.lease_seconds)
     api_client.READ_SECONDS = 600  # a test may keep it waiting for an answer
     if job.step is not None:
         _interrupt(job)
-    with MongoClient(job.mongo, tz_aware=True, maxPoolSize=2, serverSelectionTimeoutMS=5_000) as client:
-        db = client.get_database(
-            job.database, read_concern=ReadConcern("majority"), write_concern=WriteConcern("majority")
-        )
+    with opened(job.mongo, job.database, maxPoolSize=2, serverSelectionTimeoutMS=5_000) as db:
         server: Any = SimpleNamespace(clock=ServerClock(frozen_at=job.now))
         world = World(job.source, server, db, start=job.start)
         try:

@@ -24,6 +24,7 @@ from tender_sync.run_meter import RunMeter
 from tender_sync.sources import CONTRACTS_FINDER, FIND_A_TENDER, SOURCES
 from tender_sync.windows import TimeRange, first_query
 from tests.simulated import SimulatedClock
+from tests.support.connections import http, http_variable
 from tools.mongod import free_port
 
 WINDOW = TimeRange(datetime(2026, 1, 5, 6, tzinfo=UTC), datetime(2026, 1, 5, 12, tzinfo=UTC))
@@ -269,8 +270,7 @@ def test_a_lasting_failure_ends_after_the_last_try(source, failure, ends_as):
 
 @both_sources
 def test_what_failed_is_said_and_not_all_that_wraps_it(source, monkeypatch):
-    connection = {"conn_type": "http", "host": f"http://127.0.0.1:{free_port()}"}
-    monkeypatch.setenv(f"AIRFLOW_CONN_{source.http_conn_id.upper()}", json.dumps(connection))
+    monkeypatch.setenv(http_variable(source), http(f"http://127.0.0.1:{free_port()}"))
     hook = HttpHook(method="GET", http_conn_id=source.http_conn_id)
     hook.get_conn()
     with pytest.raises(FailRun, match=r"no answer \(NewConnectionError: .*refused\)") as caught:
@@ -324,8 +324,7 @@ def test_a_refused_certificate_needs_a_person(source):
     ids=str,
 )
 def test_an_extra_of_the_connection_that_cannot_be_used_needs_a_person(source, extra, said, monkeypatch):
-    connection = {"conn_type": "http", "host": "https://127.0.0.1:9", "extra": extra}
-    monkeypatch.setenv(f"AIRFLOW_CONN_{source.http_conn_id.upper()}", json.dumps(connection))
+    monkeypatch.setenv(http_variable(source), http("https://127.0.0.1:9", extra=extra))
     hook, pace = HttpHook(method="GET", http_conn_id=source.http_conn_id), RequestSlots()
     hook.get_conn()
     with pytest.raises(FixSetup, match=said + r".*; expected an https address .*extra.*" + source.http_conn_id):
