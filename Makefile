@@ -8,7 +8,7 @@ EXPECTED := expected Python 3.11, 3.12 or 3.13: install one and name it, as in m
 # A process for each processor, each with a mongod of its own; who has nothing left to do takes tests from the others.
 PARALLEL := -q -n logical --maxprocesses 8 --dist worksteal --durations 10
 .DEFAULT_GOAL := help
-.PHONY: help setup demo live ui check test test-all test-parallel test-resilience test-browser screenshots page-timing test-airflow compose-native bench lock clean
+.PHONY: help setup demo live ui rooms check test test-all test-parallel test-resilience test-browser screenshots page-timing test-airflow compose-native bench lock clean
 
 help: ## what can be done here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -32,6 +32,9 @@ live: setup ## one bounded run of each source against the real services
 
 ui: setup ## Airflow with its UI on the demo's data
 	@$(BIN)/python -m tools.demo --ui
+
+rooms: ## draw the rooms of the package and the imports between them; name every line that breaks their rule
+	@$(PYTHON) -m tools.rooms
 
 check: setup ## lint, format and types (seconds)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/python -m mypy
