@@ -16,7 +16,7 @@ _ByNoticeId = dict[str, MappedContract]
 
 @dataclass(frozen=True)
 class PageChanges:
-    """The contracts of a page by what happens to them, each under the notice id it is stored under.
+    """The contracts of a page by what happens to them; the keys are the notice ids they are stored under.
 
     `remapped`: the stored release, read by a newer mapper. `unchanged`: the stored version or an older one. `doubled`:
     how many releases are other versions of a notice of the same page.
@@ -35,7 +35,7 @@ class PageChanges:
 
     @property
     def counts(self) -> Counter[str]:
-        """How many releases met each fate, under the names of a run's counters; a remapped one is updated."""
+        """The number of releases of each kind, under the names of a run's counters; a remapped one is updated."""
         return Counter(
             created=len(self.created),
             updated=len(self.updated) + len(self.remapped),
@@ -47,8 +47,7 @@ class PageChanges:
 def classify(page: Sequence[MappedContract], stored: Mapping[str, Mapping[str, Any]], now: datetime) -> PageChanges:
     """Decide what writing a page changes; of several versions of one notice the newest counts.
 
-    `stored`: the contracts there are (`documents.read_contract`), by notice id, under the ids and the `sibling_id`s of
-    the page's.
+    `stored`: what is stored under the page's notice ids and their `sibling_id`s (`documents.read_contract`).
     """
     newest: _ByNoticeId = {}
     for contract in separate_procurements(page, stored):
@@ -61,13 +60,12 @@ def classify(page: Sequence[MappedContract], stored: Mapping[str, Mapping[str, A
         before = stored.get(notice_id)
         if before is None:
             changes.created[notice_id] = contract
-        elif contract["releaseHash"] != before["releaseHash"]:
-            fate = changes.updated if _replaces(contract, before, now) else changes.unchanged
-            fate[notice_id] = contract
-        else:
+        elif contract["releaseHash"] == before["releaseHash"]:
             same_mapper = contract["mapperVersion"] == before["mapperVersion"]
-            fate = changes.unchanged if same_mapper else changes.remapped
-            fate[notice_id] = contract
+            (changes.unchanged if same_mapper else changes.remapped)[notice_id] = contract
+        else:
+            replaces = _replaces(contract, before, now)
+            (changes.updated if replaces else changes.unchanged)[notice_id] = contract
     return changes
 
 

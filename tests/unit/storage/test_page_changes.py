@@ -21,13 +21,13 @@ def contract(title: str = "Salt", date: datetime | None = PUBLISHED, notice_id: 
     return map_ocds_to_contract(release | {"date": date and date.isoformat()}, "FIND_A_TENDER")
 
 
-def fates(changes: Any) -> dict[str, list[str]]:
+def by_kind(changes: Any) -> dict[str, list[str]]:
     kinds = {name: getattr(changes, name) for name in ("created", "updated", "remapped", "unchanged")}
     return {name: [each["title"] for each in found.values()] for name, found in kinds.items() if found}
 
 
 @pytest.mark.parametrize(
-    ("before", "now", "fate"),
+    ("before", "now", "kind"),
     [
         (None, contract(), "created"),
         (contract(), contract(), "unchanged"),
@@ -42,10 +42,10 @@ def fates(changes: Any) -> dict[str, list[str]]:
         ({"noticeId": "1", "publishedDate": "2030-01-01"}, contract(), "updated"),
     ],
 )
-def test_fate_of_a_contract(before, now, fate):
+def test_kind_of_a_change(before, now, kind):
     changes = classify([now], {"1": read_contract(before)} if before else {}, NOW)
-    assert fates(changes) == {fate: [now["title"]]}
-    assert set(changes.writes) == (set() if fate == "unchanged" else {"1"})
+    assert by_kind(changes) == {kind: [now["title"]]}
+    assert set(changes.writes) == (set() if kind == "unchanged" else {"1"})
     assert changes.counts.total() == 1
 
 
@@ -53,5 +53,5 @@ def test_newest_of_a_page_counts_and_the_others_are_doubled():
     page = [contract("same date, later in the page"), contract("new", PUBLISHED + HOUR), contract("none", None)]
     page += [contract("first", notice_id="2"), contract("second", notice_id="2")]
     changes = classify(page, {}, NOW)
-    assert fates(changes) == {"created": ["new", "first"]}
+    assert by_kind(changes) == {"created": ["new", "first"]}
     assert changes.counts == {"created": 2, "updated": 0, "unchanged": 0, "doubled": 3}
