@@ -44,7 +44,7 @@ class Audits:
             **facts,
         }
         before = self._audits.find_one(mine, sort=_LATEST)
-        if before and before["repair"] and before["outcome"] in {Outcome.FAILED, Outcome.DIED}:
+        if before and before["outcome"] in {Outcome.FAILED, Outcome.DIED} and before["repair"]:
             record |= {name: before[name] for name in ("missing", "stale", "repaired", "named")}
         self._key = self._audits.insert_one(record).inserted_id
         named: list[str] = record["named"]
