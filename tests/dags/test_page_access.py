@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 from urllib.parse import urljoin
 
 import pytest
@@ -18,22 +20,31 @@ USERS = {"anna": "admin", "oscar": "op", "uma": "user", "vera": "viewer", "nora"
 ALLOWED = {"/": 200, "/static/page.js": 200, "/api/overview": 200, f"/api/rejected/{'0' * 24}": 404}
 
 
-@pytest.fixture
-def airflow(metadata, mongo_connection, tmp_path, monkeypatch) -> Iterator[TestClient]:  # noqa: ARG001 - fixtures
-    """Airflow's API server, whole, with one user of each role and one who may nothing."""
+@pytest.fixture(scope="module")
+def server(metadata, tmp_path_factory) -> Iterator[TestClient]:  # noqa: ARG001 - a fixture cannot be marked to use one
+    """Airflow's API server, whole, with one user of each role and one who may nothing; it takes two seconds to make."""
     from airflow.api_fastapi.app import create_app, purge_cached_app  # noqa: PLC0415 - after the environment
 
-    passwords = tmp_path / "passwords.json"
+    passwords = tmp_path_factory.mktemp("api-server") / "passwords.json"
     passwords.write_text(json.dumps({name: f"{name}-password" for name in USERS}))
-    monkeypatch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", ",".join(f"{n}:{role}" for n, role in USERS.items()))
-    monkeypatch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE", str(passwords))
-    monkeypatch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "s" * 64)
-    # As `airflow api-server` does, so that connections are looked up in Airflow's database too.
-    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")
+    settings = {
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in USERS.items()),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
+        "AIRFLOW__API_AUTH__JWT_SECRET": "s" * 64,
+        # As `airflow api-server` does, so that connections are looked up in Airflow's database too.
+        "_AIRFLOW_PROCESS_CONTEXT": "server",
+    }
     purge_cached_app()
-    with TestClient(create_app(), follow_redirects=False) as client:
+    with patch.dict(os.environ, settings), TestClient(create_app(), follow_redirects=False) as client:
         yield client
     purge_cached_app()
+
+
+@pytest.fixture
+def airflow(server, mongo_connection) -> TestClient:  # noqa: ARG001 - as above
+    """The server, asked by nobody yet, with this test's database."""
+    server.cookies.clear()
+    return server
 
 
 @pytest.fixture

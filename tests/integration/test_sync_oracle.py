@@ -7,12 +7,23 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.integration.oracle import problems
+from tests.integration.world import dump, restore
+
+
+@pytest.fixture(scope="module")
+def kept():
+    """What a complete run left in the database, by source: made by the first test of each."""
+    return {}
 
 
 @pytest.fixture
-def complete(world):
+def complete(world, kept):
+    if world.source.name in kept:
+        restore(world.db, kept[world.source.name])
+        return world
     world.run()
     assert problems(world) == []
+    kept[world.source.name] = dump(world.db)
     return world
 
 

@@ -22,7 +22,7 @@ from tender_sync.windows import TimeRange
 from tools.ocds_server import Catalogue, OcdsServer, Publication, ServerClock, generate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from pymongo.database import Database
 
@@ -229,3 +229,10 @@ def dump(db: Database[dict[str, Any]], *, leave_out: Iterable[str] = ()) -> dict
     """Copy every document of every collection, but for those of `leave_out` and the pace of requests."""
     names = set(db.list_collection_names()) - {"syncPace", *leave_out}
     return {name: list(db[name].find().sort("_id", 1)) for name in sorted(names)}
+
+
+def restore(db: Database[dict[str, Any]], documents: Mapping[str, list[dict[str, Any]]]) -> None:
+    """Put copied documents (see `dump`) into empty collections."""
+    for name, copied in documents.items():
+        if copied:
+            db[name].insert_many(copied)
