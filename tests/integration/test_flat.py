@@ -12,7 +12,7 @@ from tender_sync.storage.schema import ensure_schema
 from tender_sync.storage.sync_jobs import SyncJobs
 from tender_sync.windows import TimeRange
 from tests.integration.world import NOW, START, release
-from tests.simulated import SimulatedClock
+from tests.support.clocks import SimulatedClock
 
 STORED, PAGE = 3000, 20
 

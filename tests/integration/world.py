@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pymongo.database import Database
 
     from tender_sync.api.client import FetchPageResult
+    from tender_sync.clock import Clock
     from tender_sync.sources.base import Source
     from tender_sync.storage.page_commit import Store
     from tender_sync.storage.sync_jobs import SyncJobs
@@ -44,20 +45,6 @@ LEEDS = ("GB-PPON-1111", "Leeds City Council")
 DURHAM = ("GB-PPON-2222", "Durham County Council")
 
 
-class ServerTime:
-    """The server's clock as the engine's, or `ahead` of it: a time which passes only when somebody sleeps."""
-
-    def __init__(self, clock: ServerClock, ahead: timedelta = timedelta()) -> None:
-        self._clock = clock
-        self._ahead = ahead
-
-    def now(self) -> datetime:
-        return self._clock.now() + self._ahead
-
-    def sleep(self, seconds: float) -> None:
-        self._clock.advance(timedelta(seconds=seconds))
-
-
 @dataclass
 class World:
     """A source with small pages, its server and database, and runs of the engine over them."""
@@ -69,7 +56,7 @@ class World:
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     def __post_init__(self) -> None:
-        self.clock = ServerTime(self.server.clock)
+        self.clock: Clock = self.server.clock
 
     @property
     def catalogue(self) -> Catalogue:

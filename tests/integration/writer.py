@@ -13,7 +13,7 @@ from tender_sync.mapping.contract import map_ocds_to_contract
 from tender_sync.storage.page_commit import MappedPage, Store, Suspect
 from tender_sync.storage.sync_jobs import SyncJobs
 from tender_sync.windows import OpenWindow
-from tests.simulated import SimulatedClock
+from tests.support.clocks import SimulatedClock
 
 if TYPE_CHECKING:
     import pytest

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tender_sync.sources import SOURCES
-from tests.integration.world import ServerTime
+from tests.support.clocks import ClockAhead
 from tools.mongod import free_port
 from tools.ocds_server import CONTRACTS_FINDER, FIND_A_TENDER
 
@@ -158,9 +158,9 @@ def clock_off(**by: float) -> Callable[[Case], AbstractContextManager[None]]:
 
     @contextmanager
     def happen(case: Case) -> Iterator[None]:
-        case.world.clock = ServerTime(case.world.server.clock, ahead=timedelta(**by))
+        case.world.clock = ClockAhead(case.world.server.clock, timedelta(**by))
         yield
-        case.world.clock = ServerTime(case.world.server.clock)
+        case.world.clock = case.world.server.clock
 
     return happen
 

@@ -54,7 +54,11 @@ def test_what_a_mongod_without_a_log_said_is_told(tmp_path, monkeypatch):
 def test_the_tests_leave_alone_the_airflow_a_user_has_set():
     told = subprocess.run(
         [sys.executable, "-c", "import os, tests.conftest; print(sorted(os.environ))"],
-        env={**os.environ, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "postgresql://theirs/airflow"},
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT / "plugins"),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "postgresql://theirs/airflow",
+        },
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -10,7 +10,7 @@ import pytest
 from tender_sync.errors import FinishEarly
 from tender_sync.run_budget import RunBudget
 from tender_sync.run_meter import RunMeter
-from tests.simulated import SimulatedClock
+from tests.support.clocks import SimulatedClock
 
 
 def budget(clock, *, budget=3600.0, renewals=None, stop_requested=lambda: False, meter=None):
@@ -55,7 +55,7 @@ def test_a_clock_that_is_set_changes_no_wait(hours):
     def sleep_and_be_set(seconds):
         sleep(seconds)
         if len(clock.slept) == 100:
-            clock.moment += timedelta(hours=hours)
+            clock.advance(timedelta(hours=hours))
 
     clock.sleep = sleep_and_be_set
     waiting.wait(300, "Retry-After")

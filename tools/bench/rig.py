@@ -15,12 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.http.hooks.http import HttpHook
-from bson.codec_options import CodecOptions
 from pymongo import MongoClient
-from pymongo.read_concern import ReadConcern
-from pymongo.write_concern import WriteConcern
 
-from tender_sync.connections import CLIENT_DEFAULTS
+from tender_sync.connections import CLIENT_DEFAULTS, DATABASE_OPTIONS
 from tender_sync.identity.buyer_keys import org_id
 from tender_sync.mapping.contract import map_ocds_to_contract
 from tender_sync.pipeline.run import RunOptions, assemble_run
@@ -30,7 +27,7 @@ from tender_sync.storage.page_commit import Store
 from tender_sync.storage.schema import ensure_schema
 from tender_sync.storage.sync_jobs import SyncJobs
 from tools.mongod import running_mongod
-from tools.ocds_server import generate, load
+from tools.ocds_server import ServerClock, generate, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,18 +41,8 @@ START, END = datetime(2026, 6, 1, tzinfo=UTC), datetime(2026, 6, 4, tzinfo=UTC)
 PER_DAY = 1000.0
 
 
-class StandingClock:
-    """A clock that stands still at the end of the generated notices; a sleep takes no time."""
-
-    def now(self) -> datetime:
-        """Return the end of the generated notices."""
-        return END
-
-    def sleep(self, seconds: float) -> None:
-        """Return at once."""
-
-
-CLOCK = StandingClock()
+# Stands at the end of the generated notices; nobody waits for anything.
+CLOCK = ServerClock(frozen_at=END)
 
 
 @contextmanager
@@ -76,12 +63,7 @@ def fresh_database(client: MongoClient[dict[str, Any]], name: str = "bench") -> 
 
 def opened(client: MongoClient[dict[str, Any]], name: str = "bench") -> Database[dict[str, Any]]:
     """Return a database with the package's own options (`connections.database`)."""
-    return client.get_database(
-        name,
-        codec_options=CodecOptions(tz_aware=True),
-        read_concern=ReadConcern("majority"),
-        write_concern=WriteConcern("majority"),
-    )
+    return client.get_database(name, **DATABASE_OPTIONS)
 
 
 def holder(db: Database[dict[str, Any]], source: Source) -> tuple[SyncJobs, Store]:

@@ -1,8 +1,9 @@
-"""The server's clock, which tests move by hand."""
+"""The server's clock, which tests move by hand. What the package asks of a clock, it can do as well."""
 
 from __future__ import annotations
 
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 
@@ -30,6 +31,13 @@ class ServerClock:
                 self._offset = when.astimezone(UTC) - datetime.now(UTC)
             else:
                 self._frozen = when.astimezone(UTC)
+
+    def sleep(self, seconds: float) -> None:
+        """Let that many seconds pass: a running clock is waited for, a frozen one moves on at once."""
+        if self._frozen is None:
+            time.sleep(seconds)
+        else:
+            self.advance(timedelta(seconds=seconds))
 
     def advance(self, by: timedelta) -> None:
         """Move forward by `by`; a negative one moves back."""

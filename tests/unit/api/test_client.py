@@ -23,7 +23,7 @@ from tender_sync.errors import FailRun, FixSetup, ReadAgain, RetrySmallerWindow
 from tender_sync.run_meter import RunMeter
 from tender_sync.sources import CONTRACTS_FINDER, FIND_A_TENDER, SOURCES
 from tender_sync.windows import TimeRange, first_query
-from tests.simulated import SimulatedClock
+from tests.support.clocks import SimulatedClock
 from tests.support.connections import http, http_variable
 from tools.mongod import free_port
 
