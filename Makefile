@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RELEASES ?=
 PART ?=
+TESTS ?=
 BIN := $(VENV)/bin
 EXPECTED := expected Python 3.11, 3.12 or 3.13: install one and name it, as in make setup PYTHON=python3.12
 # A process for each processor, each with a mongod of its own; who has nothing left to do takes tests from the others.
@@ -40,7 +41,7 @@ check: setup ## lint, format and types (seconds)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/python -m mypy
 
 test: check ## what to run before each commit: check, and all tests but the slow ones (four minutes on two cores)
-	@$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
+	@$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(TESTS)
 
 test-all: check test-parallel test-browser test-airflow ## everything CI runs: also the slow tests, the browser, the whole Airflow
 

@@ -73,7 +73,6 @@ def run_dag(metadata, source) -> Callable[..., Ended]:  # noqa: ARG001 - a fixtu
     return run
 
 
-@pytest.mark.each_source
 def test_first_run_backfills_and_announces_later_ones_sync(run_dag, world, source):
     contracts, transition = f"{source.dag_id}_contracts", f"{source.dag_id}_backfilled"
 

@@ -198,7 +198,7 @@ def backwards(value):
     return [backwards(element) for element in value] if isinstance(value, list) else value
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(release=releases, source=st.sampled_from(SOURCES))
 def test_any_json_is_a_contract_or_is_rejected(release, source):
     try:
