@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 import urllib.error
-import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tests.conftest import ROOT
 from tests.support import waits
 from tests.support.databases import opened
+from tools.local_json import ask
 from tools.mongod import memory
 from tools.stack import metadata_address
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 SECONDS = 180.0
 TRIES = 5
 ENDED = {"success", "failed"}
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass
@@ -43,12 +42,8 @@ class Airflow:
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """Do one request to Airflow's API and return its JSON."""
-        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.address}{path}", data, headers, method=method)  # noqa: S310 - ours
         try:
-            with _DIRECT.open(request, timeout=SECONDS) as answer:
-                return json.loads(answer.read() or b"null")
+            return ask(method, f"{self.address}{path}", body, token=self.token, timeout=SECONDS)
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{method} {path}: {error.code} {error.read().decode()[:500]}") from None
 
