@@ -184,13 +184,15 @@ def _clean_environment(folder: Path) -> dict[str, str]:
 
 
 def _connections(mongod: Mongod, server: Server | None) -> dict[str, str]:
+    # Without the name of the replica set, which the client finds out: Airflow warns that it is too short to be masked.
+    mongo = mongod.connection(DATABASE) | {"extra": {}}
     hosts = {
         source.http_conn_id: {"conn_type": "http", "host": server.url if server else source.base_url}
         for source in SOURCES.values()
     }
     return {
         f"AIRFLOW_CONN_{name.upper()}": json.dumps(connection)
-        for name, connection in {MONGO_CONN_ID: mongod.connection(DATABASE), **hosts}.items()
+        for name, connection in {MONGO_CONN_ID: mongo, **hosts}.items()
     }
 
 
