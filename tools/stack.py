@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from pymongo import MongoClient
 
-from tender_sync.sources import SOURCES
+from tender_sync.sources import MONGO_CONN_ID, SOURCES
 from tools.local_json import ask
-from tools.mongod import REPLICA_SET, running_mongod
+from tools.mongod import running_mongod
 from tools.ocds_server.state import StateFile
 from tools.options import ROOT, SETTINGS, shown
 from tools.processes import end
@@ -184,20 +184,15 @@ def _clean_environment(folder: Path) -> dict[str, str]:
 
 
 def _connections(mongod: Mongod, server: Server | None) -> dict[str, str]:
-    mongo = {
-        "conn_type": "mongo",
-        "host": "127.0.0.1",
-        "port": mongod.port,
-        "schema": DATABASE,
-        "extra": {"replicaSet": REPLICA_SET},
-    }
+    # Without the name of the replica set, which the client finds out: Airflow warns that it is too short to be masked.
+    mongo = mongod.connection(DATABASE) | {"extra": {}}
     hosts = {
         source.http_conn_id: {"conn_type": "http", "host": server.url if server else source.base_url}
         for source in SOURCES.values()
     }
     return {
         f"AIRFLOW_CONN_{name.upper()}": json.dumps(connection)
-        for name, connection in {"tendhunt_mongo": mongo, **hosts}.items()
+        for name, connection in {MONGO_CONN_ID: mongo, **hosts}.items()
     }
 
 

@@ -26,6 +26,8 @@ from packaging.requirements import Requirement
 
 from tender_sync.sources import FIND_A_TENDER
 from tests.conftest import ROOT
+from tests.support.connections import http, http_variable
+from tests.support.databases import metadata_database
 from tools.ocds_server import Catalogue, OcdsServer, ServerClock, generate
 
 PACKAGE = ROOT / "plugins" / "tender_sync"
@@ -95,12 +97,12 @@ def installed(tmp_path_factory, wheel):
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory, installed):
+def home(tmp_path_factory):
     """An Airflow home with its metadata, the DAG files, a user, and no plugins folder."""
     home = tmp_path_factory.mktemp("airflow")
+    shutil.copyfile(metadata_database(tmp_path_factory), home / "airflow.db")
     shutil.copytree(ROOT / "dags", home / "dags")
     (home / "passwords.json").write_text(json.dumps({"anna": "anna-password"}))
-    run(installed, "-m", "airflow", "db", "migrate", **environment(home))
     return home
 
 
@@ -159,7 +161,7 @@ def test_wheel_alone_runs_a_dag_from_a_folder_elsewhere(installed, home, mongo_c
     catalogue = Catalogue(generate(5, start, now, 40.0), clock=ServerClock())
     settings = {"BACKFILL_START_DATE": start.date().isoformat(), "SYNC_PACE_SECONDS": "0"}
     with OcdsServer(catalogue) as server:
-        settings["AIRFLOW_CONN_FIND_A_TENDER_API"] = json.dumps({"conn_type": "http", "host": server.url})
+        settings[http_variable(FIND_A_TENDER)] = http(server.url)
         run(installed, "-m", "airflow", "dags", "test", "find_a_tender", **environment(home), **settings)
     assert db.syncRuns.find_one()["outcome"] == "done"
     assert db.contracts.count_documents({}) == len(catalogue.existing(FIND_A_TENDER.name)) > 50

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
-from contextlib import contextmanager
+import sqlite3
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +46,12 @@ def metadata_database(folders: pytest.TempPathFactory) -> Path:
             from airflow.utils.db import initdb  # noqa: PLC0415 - heavy, and only the first process needs it
 
             initdb()
-            shutil.copyfile(Path(os.environ["AIRFLOW_HOME"], "airflow.db"), made.with_suffix(".new"))
+            # Airflow's SQLite keeps what was written last in a file beside it: a copy of the one would lack it.
+            with (
+                closing(sqlite3.connect(Path(os.environ["AIRFLOW_HOME"], "airflow.db"))) as written,
+                closing(sqlite3.connect(made.with_suffix(".new"))) as copy,
+            ):
+                written.backup(copy)
             made.with_suffix(".new").rename(made)
     return made
 
