@@ -13,7 +13,7 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk.exceptions import AirflowFailException
 
 from tender_sync.errors import AlertOperator, FailRun, FinishEarly
-from tender_sync.pipeline.engine import _Walk
+from tender_sync.pipeline.engine import Walk
 from tender_sync.pipeline.modes import audit_source
 from tender_sync.pipeline.run import RunOptions
 from tender_sync.windows import TimeRange
@@ -211,14 +211,14 @@ def test_contracts_of_a_run_whose_event_airflow_may_not_have_got_are_told_by_the
     world.pass_time(minutes=10)
     world.publish("990001-2026")
     world.pass_time(minutes=10)
-    read_on = _Walk.read_on
+    read_on = Walk.read_on
 
     def read_on_and_end(*args: Any) -> None:
         read_on(*args)
         raise ends
 
     with monkeypatch.context() as patched:
-        patched.setattr(_Walk, "read_on", read_on_and_end)
+        patched.setattr(Walk, "read_on", read_on_and_end)
         assert run_dag(retries=0).state == state
     assert world.contract("990001-2026")
     world.pass_time(minutes=10)

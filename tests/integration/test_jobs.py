@@ -318,7 +318,7 @@ def test_job_written_to_by_hand_is_refused_in_one_sentence_and_not_changed(world
     world.db.syncJobs.update_one({}, {"$set": {name: value}})
     before = dump(world.db)
     with pytest.raises(
-        FixSetup, match=rf"^syncJobs\.{name}[.\w]* of {world.source.title} is .*; expected (a va|greater|less)"
+        FixSetup, match=rf"^syncJobs\.{name}[.\w]* of {world.source.title} is .*; expected (a|greater|less)"
     ):
         world.run(owner="another/task")
     assert dump(world.db) == before

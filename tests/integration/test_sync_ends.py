@@ -17,8 +17,7 @@ from requests.exceptions import ReadTimeout
 from tender_sync.api.client import CONNECT_SECONDS, READ_SECONDS
 from tender_sync.api.retry_rules import TRIES
 from tender_sync.errors import FailRun, RetrySmallerWindow
-from tender_sync.storage.lease import LEASE
-from tender_sync.storage.sync_jobs import SyncJobs
+from tender_sync.storage.lease import LEASE, Lease
 from tests.integration.oracle import problems
 from tests.integration.world import NOW, WINTER, notices, release
 from tools.ocds_server import FIND_A_TENDER, REGISTRY
@@ -45,17 +44,17 @@ def test_window_deeper_than_the_source_allows_is_read_in_parts(source, make_worl
 def test_tries_that_together_outlast_the_lease_keep_it(world, monkeypatch):
     """Each waits a minute for its answer, and none of the pauses between them is worth a renewal by itself."""
     kept: list[datetime] = []
-    renew = SyncJobs.renew
+    renew = Lease.renew
 
-    def noted(jobs: SyncJobs, session: ClientSession | None = None) -> None:
+    def noted(lease: Lease, session: ClientSession | None = None) -> None:
         kept.append(world.clock.now())
-        renew(jobs, session)
+        renew(lease, session)
 
     def silent(*_: object, **__: object) -> NoReturn:
         world.clock.sleep(CONNECT_SECONDS + READ_SECONDS)
         raise ReadTimeout("Read timed out")
 
-    monkeypatch.setattr(SyncJobs, "renew", noted)
+    monkeypatch.setattr(Lease, "renew", noted)
     monkeypatch.setattr(HttpHook, "run", silent)
     began = world.clock.now()
     with pytest.raises(RetrySmallerWindow):

@@ -26,9 +26,8 @@ DAY = datetime(2026, 8, 10, tzinfo=LONDON)
 QUERY = "updatedFrom=2026-08-10T00:00:00&updatedTo=2026-08-11T00:00:00&limit=100"
 # The source with windows as they were asked for when the answers were recorded: whole days, without overlap.
 DAY_LONG = timedelta(days=1)
-BY_DAYS = replace(
-    FIND_A_TENDER, first_span=DAY_LONG, max_unproven_span=DAY_LONG, max_span=DAY_LONG, overlap=timedelta()
-)
+_RULES = {"first_span": DAY_LONG, "max_unproven_span": DAY_LONG, "max_span": DAY_LONG, "overlap": timedelta()}
+BY_DAYS = replace(FIND_A_TENDER, windows=replace(FIND_A_TENDER.windows, **_RULES))
 
 
 def made_up(folder: Path) -> Path:
