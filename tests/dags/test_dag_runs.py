@@ -12,10 +12,11 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk.exceptions import AirflowFailException
 
-from tender_sync.errors import AlertOperator, FailRun, FinishEarly
+from tender_sync.errors import AlertOperator, FailRun
 from tender_sync.pipeline.engine import Walk
 from tender_sync.pipeline.modes import audit_source
 from tender_sync.pipeline.run import RunOptions
+from tender_sync.run_outcome import Outcome
 from tender_sync.windows import TimeRange
 from tests.conftest import ROOT
 from tests.integration.oracle import problems
@@ -201,7 +202,7 @@ def test_api_that_is_down_fails_the_run_and_nothing_after_it_runs(run_dag, world
 
 
 @pytest.mark.parametrize(
-    ("ends", "state"), [(FailRun("the API is gone"), "failed"), (FinishEarly("told to stop"), "success")]
+    ("ends", "state"), [(FailRun("the API is gone"), "failed"), (Outcome.TOLD_TO_STOP, "success")]
 )
 def test_contracts_of_a_run_whose_event_airflow_may_not_have_got_are_told_by_the_next(
     run_dag, world, monkeypatch, ends, state
@@ -213,9 +214,11 @@ def test_contracts_of_a_run_whose_event_airflow_may_not_have_got_are_told_by_the
     world.pass_time(minutes=10)
     read_on = Walk.read_on
 
-    def read_on_and_end(*args: Any) -> None:
+    def read_on_and_end(*args: Any) -> tuple[Outcome, str]:
         read_on(*args)
-        raise ends
+        if isinstance(ends, FailRun):
+            raise ends
+        return ends, ""
 
     with monkeypatch.context() as patched:
         patched.setattr(Walk, "read_on", read_on_and_end)
