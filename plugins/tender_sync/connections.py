@@ -15,12 +15,7 @@ from airflow.providers.mongo.hooks.mongo import MongoHook
 from airflow.sdk.exceptions import AirflowException
 from bson.codec_options import CodecOptions, DatetimeConversion
 from pymongo.database import Database
-from pymongo.errors import (
-    ConfigurationError,
-    OperationFailure,
-    PyMongoError,
-    ServerSelectionTimeoutError,
-)
+from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError, ServerSelectionTimeoutError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
@@ -181,9 +176,10 @@ def translate_mongo_errors(where: str, consequence: str = _NOT_COMMITTED) -> Ite
     try:
         yield
     except ServerSelectionTimeoutError as error:
+        reason = str(error).partition(", Timeout: ")[0][:300]  # without how long it tried, and what it knows of servers
         raise FailRun(
-            f"{where} cannot be reached: {_without_topology(error)}. Check that it runs, that this machine may connect "
-            f"to it (firewall, Atlas access list), and the connection's host, port and replicaSet. {consequence}"
+            f"{where} cannot be reached: {reason}. Check that it runs, that this machine may connect to it (firewall, "
+            f"Atlas access list), and the connection's host, port and replicaSet. {consequence}"
         ) from None
     except ConfigurationError as error:
         raise FixSetup(f"{where} cannot be used as set up: {error}. Correct the connection, or its extra") from None
@@ -191,11 +187,6 @@ def translate_mongo_errors(where: str, consequence: str = _NOT_COMMITTED) -> Ite
         raise _refusal(error, where) from None
     except PyMongoError as error:
         raise FailRun(f"{where} failed: {type(error).__name__}: {str(error)[:300]}. {consequence}") from error
-
-
-def _without_topology(error: ServerSelectionTimeoutError) -> str:
-    """Return what failed. PyMongo appends how long it tried, and everything it knows of the servers."""
-    return str(error).partition(", Timeout: ")[0][:300]
 
 
 def _refusal(error: OperationFailure, where: str) -> FailRun:

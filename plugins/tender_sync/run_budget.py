@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime, timedelta
 
 from tender_sync.clock import Clock
@@ -19,35 +20,28 @@ _RENEW_EVERY = 30.0
 _LOG_FROM = 15.0
 
 
+@dataclass
 class RunBudget:
     """The time that one run has: until `deadline` (by `clock`), or until `stop_requested()` is true.
 
     `renew` keeps the lease alive; it is called through every long wait. `meter` counts the seconds waited.
     """
 
-    def __init__(
-        self,
-        clock: Clock,
-        deadline: datetime,
-        *,
-        renew: Callable[[], None],
-        stop_requested: Callable[[], bool],
-        meter: RunMeter | None = None,
-    ) -> None:
-        self._clock = clock
-        self._deadline = deadline
-        self.renew = renew
-        self._stop_requested = stop_requested
-        self._meter = meter or RunMeter()
+    clock: Clock
+    deadline: datetime
+    _: KW_ONLY
+    renew: Callable[[], None]
+    stop_requested: Callable[[], bool]
+    meter: RunMeter = field(default_factory=RunMeter)
 
     def check(self) -> None:
         """Return if the run may go on.
 
         :raises FinishEarly: the time budget is spent, or the task was told to stop
         """
-        if self._stop_requested():
+        if self.stop_requested():
             raise FinishEarly(Outcome.TOLD_TO_STOP)
-        if self._clock.now() >= self._deadline:
+        if self.clock.now() >= self.deadline:
             raise FinishEarly(Outcome.TIME_BUDGET_SPENT)
 
     def wait(self, seconds: float, why: str) -> None:
@@ -55,19 +49,19 @@ class RunBudget:
 
         :raises FinishEarly: the wait would outlast the time budget, or the task was told to stop
         """
-        until = self._clock.now() + timedelta(seconds=seconds)
-        if until > self._deadline:
+        until = self.clock.now() + timedelta(seconds=seconds)
+        if until > self.deadline:
             raise FinishEarly(Outcome.TIME_BUDGET_SPENT, f"{why} lasts until {until:%H:%M:%S} UTC")
         if seconds >= _LOG_FROM:
             log.info("waiting %.0f s, until %s UTC: %s", seconds, f"{until:%H:%M:%S}", why)
         # Counted by what is slept: the clock may be set meanwhile, and an hour without renewing would cost the lease.
         slept = renewed = 0.0
         while (left := seconds - slept) > 0:
-            if self._stop_requested():
+            if self.stop_requested():
                 raise FinishEarly(Outcome.TOLD_TO_STOP, f"while waiting: {why}")
             nap = min(left, _SLICE)
-            self._clock.sleep(nap)
-            self._meter.add(waitedSeconds=nap)
+            self.clock.sleep(nap)
+            self.meter.add(waitedSeconds=nap)
             slept += nap
             if slept - renewed >= _RENEW_EVERY:
                 self.renew()

@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 from tender_sync.number_proof import NumberProof
 
@@ -32,7 +31,7 @@ class WindowRules:
 
     from_param: str
     to_param: str
-    clocks: tuple[ZoneInfo, ...]
+    clocks: tuple[tzinfo, ...]
     first_span: timedelta
     max_unproven_span: timedelta
     max_span: timedelta
@@ -163,7 +162,7 @@ def first_query(rules: WindowRules, window: TimeRange) -> str:
     return urlencode(bounds, safe=":")
 
 
-def to_api_time(moment: datetime, clocks: tuple[ZoneInfo, ...], *, widen: Callable[[list[datetime]], datetime]) -> str:
+def to_api_time(moment: datetime, clocks: tuple[tzinfo, ...], *, widen: Callable[[list[datetime]], datetime]) -> str:
     """Return `moment` as a local time without a zone, moved outwards until none of `clocks` can misread it.
 
     `widen` is min for a start and max for an end. A local time that happens twice (the autumn hour) or never (the
@@ -172,7 +171,7 @@ def to_api_time(moment: datetime, clocks: tuple[ZoneInfo, ...], *, widen: Callab
     return _widened(moment, clocks, widen).isoformat(timespec="seconds")
 
 
-def _widened(moment: datetime, clocks: tuple[ZoneInfo, ...], widen: Callable[[list[datetime]], datetime]) -> datetime:
+def _widened(moment: datetime, clocks: tuple[tzinfo, ...], widen: Callable[[list[datetime]], datetime]) -> datetime:
     local = widen([moment.astimezone(clock).replace(tzinfo=None) for clock in clocks])
     while any(_is_ambiguous(local, clock) for clock in clocks):
         hour = local.replace(minute=0, second=0)
@@ -180,7 +179,7 @@ def _widened(moment: datetime, clocks: tuple[ZoneInfo, ...], widen: Callable[[li
     return local
 
 
-def _is_ambiguous(local: datetime, clock: ZoneInfo) -> bool:
+def _is_ambiguous(local: datetime, clock: tzinfo) -> bool:
     earlier, later = (local.replace(tzinfo=clock, fold=fold).utcoffset() for fold in (0, 1))
     return earlier != later
 

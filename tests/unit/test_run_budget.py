@@ -20,7 +20,7 @@ def budget(clock, *, budget=3600.0, renewals=None, stop_requested=lambda: False,
         clock.now() + timedelta(seconds=budget),
         renew=lambda: renewals.append(clock.now()),
         stop_requested=stop_requested,
-        meter=meter,
+        meter=meter or RunMeter(),
     )
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tender_sync.number_proof import notice_numbers
 from tender_sync.sources import CONTRACTS_FINDER, FIND_A_TENDER, SOURCES
-from tender_sync.sources.base import LONDON, UTC_ZONE
+from tender_sync.sources.base import LONDON
 from tender_sync.windows import (
     Distrusted,
     OpenWindow,
@@ -366,7 +366,7 @@ clock_changes = st.sampled_from(["2025-10-26", "2026-10-25", "2026-03-29", "2027
 )
 
 
-@pytest.mark.parametrize("clocks", [(LONDON,), (UTC_ZONE, LONDON), (UTC_ZONE,)], ids=["london", "either", "utc"])
+@pytest.mark.parametrize("clocks", [(LONDON,), (UTC, LONDON), (UTC,)], ids=["london", "either", "utc"])
 @given(moment=st.one_of(moments, clock_changes))
 def test_what_is_said_covers_the_moment_however_it_is_read(clocks, moment):
     earliest = datetime.fromisoformat(to_api_time(moment, clocks, widen=min))

@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from airflow.sdk import DAG, CronTriggerTimetable
+from airflow.sdk import DAG, BaseNotifier, CronTriggerTimetable
 
-from tender_sync.orchestration.operators import (
-    AnnounceTransitionOperator,
-    CompletenessAuditOperator,
-    FreshnessCheckOperator,
-    RecountBuyersOperator,
-    TenderSyncOperator,
-)
+from tender_sync.orchestration import operators
 from tender_sync.orchestration.params import audit_params, source_params
 from tender_sync.orchestration.sensors import BackfillCompletedSensor
 from tender_sync.sources import SOURCES
-from tender_sync.sources.base import UTC_ZONE
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from airflow.sdk import BaseNotifier
-
-    from tender_sync.sources.base import Source
+from tender_sync.sources.base import Source
 
 # The longest time budget, and room for the slowest page with all its retries. Then Airflow ends the task.
 EXECUTION_TIMEOUT = timedelta(minutes=90)
 # Every DAG of this package has these, and its tasks have those below.
-DAG_DEFAULTS: dict[str, Any] = {
-    "start_date": datetime(2026, 1, 1, tzinfo=UTC_ZONE),
-    "catchup": False,
-    "max_active_runs": 1,
-}
+DAG_DEFAULTS: dict[str, Any] = {"start_date": datetime(2026, 1, 1, tzinfo=UTC), "catchup": False, "max_active_runs": 1}
 TASK_DEFAULTS: dict[str, Any] = {
     "owner": "tendhunt-data",
     "execution_timeout": EXECUTION_TIMEOUT,
@@ -42,11 +26,11 @@ TASK_DEFAULTS: dict[str, Any] = {
     "retry_exponential_backoff": True,
     "max_retry_delay": timedelta(minutes=10),
 }
-_SOURCE_DOC = """{title} → MongoDB, every hour.
+_SOURCE_DOC = """{source.title} → MongoDB, every hour.
 
-What is new or changed on **{title}** since the last run goes into `contracts` and `buyers`. The first runs read the
-whole history from {history_start:%Y-%m-%d} (*backfilling*: at least {hours:.0f} hours for each million releases, at
-{burst} requests in {seconds:.0f} seconds). When it is complete, the source is *syncing*.
+What is new or changed on **{source.title}** since the last run goes into `contracts` and `buyers`. The first runs read
+the whole history from {source.history_start:%Y-%m-%d} (*backfilling*: at least {hours:.0f} hours for each million
+releases, at {source.burst} requests in {seconds:.0f} seconds). When it is complete, the source is *syncing*.
 
 | task | what it does | it is skipped when |
 |---|---|---|
@@ -54,8 +38,8 @@ whole history from {history_start:%Y-%m-%d} (*backfilling*: at least {hours:.0f}
 | `backfill_completed` | catches the transition to syncing, once for ever | this run did not complete the backfill |
 | `recount_buyers`, `announce_transition` | follow the transition | the same |
 
-The document `{{source: "{name}"}}` in `syncJobs` shows where the source is. A failed run loses nothing: the next one
-goes on from the last committed page. Trigger it with a smaller budget to try something out.
+The document `{{source: "{source.name}"}}` in `syncJobs` shows where the source is. A failed run loses nothing: the next
+one goes on from the last committed page. Trigger it with a smaller budget to try something out.
 """
 # A new installation has nothing to audit, and an audit at work holds its source, so that the first hourly runs would
 # skip. So the first audit is that of the next Sunday. (With a cron text and a `start_date` it would be last Sunday's,
@@ -69,10 +53,12 @@ def source_dag(source: Source) -> DAG:
     It has no pool. MongoDB keeps one writer and one pace per API, and `airflow dags test` and a task that outlived its
     supervisor obey them too.
     """
+    seconds = source.burst * source.pace
+    hours = 1_000_000 / source.windows.page_size * source.pace / 3600
     with DAG(
         dag_id=source.dag_id,
         description=f"{source.title}: public procurement notices into MongoDB, hourly",
-        doc_md=_source_doc(source),
+        doc_md=_SOURCE_DOC.format(source=source, seconds=seconds, hours=hours),
         schedule="@hourly",
         tags=["tendhunt", "ocds", source.name.lower()],
         default_args=TASK_DEFAULTS,
@@ -80,23 +66,12 @@ def source_dag(source: Source) -> DAG:
         **DAG_DEFAULTS,
     ) as dag:
         # One at a time over all runs: those of an Airflow backfill queue up instead of waiting for the lease.
-        sync = TenderSyncOperator(task_id="sync", source=source.name, max_active_tis_per_dag=1)
+        sync = operators.TenderSyncOperator(task_id="sync", source=source.name, max_active_tis_per_dag=1)
         backfill_completed = BackfillCompletedSensor(task_id="backfill_completed", source=source.name)
-        recount_buyers = RecountBuyersOperator(task_id="recount_buyers", source=source.name)
-        announce_transition = AnnounceTransitionOperator(task_id="announce_transition", source=source.name)
+        recount_buyers = operators.RecountBuyersOperator(task_id="recount_buyers", source=source.name)
+        announce_transition = operators.AnnounceTransitionOperator(task_id="announce_transition", source=source.name)
         sync >> backfill_completed >> recount_buyers >> announce_transition
     return dag
-
-
-def _source_doc(source: Source) -> str:
-    return _SOURCE_DOC.format(
-        title=source.title,
-        name=source.name,
-        history_start=source.history_start,
-        burst=source.burst,
-        seconds=source.burst * source.pace,
-        hours=1_000_000 / source.windows.page_size * source.pace / 3600,
-    )
 
 
 def audit_dag(doc_md: str | None, notify: Sequence[BaseNotifier]) -> DAG:
@@ -112,7 +87,7 @@ def audit_dag(doc_md: str | None, notify: Sequence[BaseNotifier]) -> DAG:
         **DAG_DEFAULTS | {"start_date": None},  # with one, Airflow would not look at `run_immediately`
     ) as dag:
         for source in SOURCES.values():
-            CompletenessAuditOperator(task_id=f"audit_{source.dag_id}", source=source.name)
+            operators.CompletenessAuditOperator(task_id=f"audit_{source.dag_id}", source=source.name)
     return dag
 
 
@@ -133,5 +108,5 @@ def freshness_dag(doc_md: str | None, notify: Sequence[BaseNotifier]) -> DAG:
         **DAG_DEFAULTS,
     ) as dag:
         for source in SOURCES.values():
-            FreshnessCheckOperator(task_id=f"check_{source.dag_id}", source=source.name)
+            operators.FreshnessCheckOperator(task_id=f"check_{source.dag_id}", source=source.name)
     return dag

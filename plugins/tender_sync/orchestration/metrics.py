@@ -5,29 +5,15 @@ The source is part of the name (`tender_sync.find_a_tender.pages`) because plain
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
 
 from airflow.sdk.observability import stats
 
-if TYPE_CHECKING:
-    from collections import Counter
-
-    from tender_sync.sources.base import Source
+from tender_sync import run_meter
+from tender_sync.sources.base import Source
 
 # A page's count, and the last part of its metric's name.
-COUNTERS = {
-    "pages": "pages",
-    "windows": "windows",
-    "requests": "requests",
-    "bytes": "bytes",
-    "waitedSeconds": "waited_seconds",
-    "fetched": "releases",
-    "created": "created",
-    "updated": "updated",
-    "unchanged": "unchanged",
-    "rejected": "rejected",
-    "doubled": "doubled",
-}
+COUNTERS = {name: name for name in run_meter.COUNTERS} | {"fetched": "releases", "waitedSeconds": "waited_seconds"}
 
 
 def count_page(source: Source, counts: Counter[str]) -> None:

@@ -6,12 +6,8 @@ import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from airflow.sdk import BaseNotifier
-
-if TYPE_CHECKING:
-    from airflow.sdk import Context
+from airflow.sdk import BaseNotifier, Context
 
 
 class AppendToFile(BaseNotifier):
@@ -34,10 +30,7 @@ class AppendToFile(BaseNotifier):
             "run": task.run_id,
             "message": str(context.get("exception") or ""),
         }
-        path = Path(self.path or os.environ.get("TENDER_SYNC_NOTIFICATIONS") or _in_airflow_home())
-        with path.open("a") as file:
+        airflow_home = Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser()
+        path = self.path or os.environ.get("TENDER_SYNC_NOTIFICATIONS") or airflow_home / "notifications.jsonl"
+        with Path(path).open("a") as file:
             file.write(f"{json.dumps(line)}\n")
-
-
-def _in_airflow_home() -> Path:
-    return Path(os.environ.get("AIRFLOW_HOME", "~/airflow")).expanduser() / "notifications.jsonl"

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import Asset, AssetAlias, BaseOperator
+from airflow.sdk import Asset, AssetAlias, BaseOperator, Context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from tender_sync.clock import SystemClock
@@ -17,12 +17,10 @@ from tender_sync.orchestration.metrics import count_page, gauge_age
 from tender_sync.orchestration.params import ALL
 from tender_sync.orchestration.translate_errors import translate_errors
 from tender_sync.sources import MONGO_CONN_ID, SOURCES
+from tender_sync.sources.base import Source
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
-
     from tender_sync.pipeline.run import RunOptions
-    from tender_sync.sources.base import Source
 
 
 def contracts_asset(source: Source) -> Asset:
@@ -56,9 +54,6 @@ class MongoOperator(BaseOperator):
         """End in order: after the current page or batch, or at once while waiting."""
         self._killed = True
 
-    def _stop_requested(self) -> bool:
-        return self._killed
-
 
 class SourceOperator(MongoOperator):
     """Base of the operators that work on one source.
@@ -77,7 +72,7 @@ class SourceOperator(MongoOperator):
         return RunOptions(
             owner=f"{self.dag_id}/{run_id}/{self.task_id}",  # without the try number: a retry takes over its own lease
             run_id=run_id,
-            stop_requested=self._stop_requested,
+            stop_requested=lambda: self._killed,
             on_commit=partial(count_page, SOURCES[self.source]),
         )
 
@@ -197,7 +192,7 @@ class RemapContractsOperator(MongoOperator):
                 SystemClock(),
                 dry_run=params["dry_run"],
                 time_budget=read_time_budget(params),
-                stop_requested=self._stop_requested,
+                stop_requested=lambda: self._killed,
             )
 
 

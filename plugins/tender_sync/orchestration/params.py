@@ -5,15 +5,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from airflow.sdk import Param
 
 from tender_sync.pipeline.run_request import Mode
 from tender_sync.sources import SOURCES
-
-if TYPE_CHECKING:
-    from tender_sync.sources.base import Source
+from tender_sync.sources.base import Source
 
 # A run that backfills lasts until just before the next one starts, so that hardly an allowed request is left unused.
 TIME_BUDGET_MINUTES = 59.5

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow.sdk import BaseSensorOperator, PokeReturnValue
+from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue
 from airflow.sdk.exceptions import AirflowSkipException
 
 from tender_sync.orchestration.translate_errors import translate_errors
 from tender_sync.sources import MONGO_CONN_ID, SOURCES
-
-if TYPE_CHECKING:
-    from airflow.sdk import Context
 
 
 class BackfillCompletedSensor(BaseSensorOperator):

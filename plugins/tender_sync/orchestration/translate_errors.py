@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from tender_sync.errors import AlertOperator, FailRun, FixSetup, SkipRun
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @contextmanager

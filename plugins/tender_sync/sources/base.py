@@ -104,4 +104,3 @@ class Source:
 
 
 LONDON = ZoneInfo("Europe/London")
-UTC_ZONE = ZoneInfo("UTC")

@@ -5,16 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-from tender_sync.sources.base import (
-    COMMON_STATUSES,
-    LONDON,
-    UTC_ZONE,
-    Action,
-    PublisherRules,
-    RegionPlace,
-    Source,
-    StatusRule,
-)
+from tender_sync.sources.base import COMMON_STATUSES, LONDON, Action, PublisherRules, RegionPlace, Source, StatusRule
 from tender_sync.windows import WindowRules
 
 _GUID = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
@@ -33,7 +24,7 @@ CONTRACTS_FINDER = Source(
         from_param="publishedFrom",
         to_param="publishedTo",
         # Whether a time without zone means UTC or London is documented nowhere: cover both.
-        clocks=(UTC_ZONE, LONDON),
+        clocks=(UTC, LONDON),
         first_span=timedelta(days=1),
         max_unproven_span=timedelta(days=15),  # Kingfisher Collect's window, in use for years
         max_span=timedelta(days=15),

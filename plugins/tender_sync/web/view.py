@@ -16,6 +16,7 @@ from typing import Any
 
 from tender_sync.errors import FixSetup
 from tender_sync.mapping.json_access import number
+from tender_sync.run_meter import RELEASE_COUNTERS
 from tender_sync.sources.base import Source
 from tender_sync.storage.contract_counts import UNDATED
 from tender_sync.storage.sync_job_document import BACKFILLING, ERROR, validated
@@ -32,7 +33,9 @@ RAW_SHOWN = 200_000
 NAMED_SHOWN = 10
 _SATURDAY = 5
 
-_RUN_COUNTS = ("fetched", "created", "updated", "unchanged", "rejected", "doubled", "requests", "pages", "windows")
+_RUN_COUNTS = (*RELEASE_COUNTERS, "requests", "pages", "windows", "waitedSeconds")
+# What the charts need of a run.
+_BAR_COUNTS = ("created", "updated", "unchanged", "rejected", "waitedSeconds")
 # A name and a password before the @ of an address.
 _CREDENTIALS = re.compile(r"[^\s/:@'\"]*+:[^\s@'\"]*+@")
 
@@ -46,11 +49,8 @@ def overview(
         "refreshSeconds": REFRESH_SECONDS,
         "sources": [source_view(found, now) for found in documents],
         "buyers": [
-            {
-                "name": str(buyer.get("name")),
-                "orgId": str(buyer.get("orgId")),
-                "contracts": number(buyer.get("contractCount")) or 0,
-            }
+            {name: str(buyer.get(name)) for name in ("name", "orgId")}
+            | {"contracts": number(buyer.get("contractCount")) or 0}
             for buyer in buyers
         ],
     }
@@ -64,10 +64,8 @@ def source_view(found: SourceDocuments, now: datetime) -> dict[str, Any]:
     try:
         validated(found.job or {}, found.source)
     except FixSetup as problem:
-        return _source_view(replace(found, job=None), now) | {
-            "mode": "in error",
-            "sentence": f"No run begins: {problem}.",
-        }
+        unusable = {"mode": "in error", "sentence": f"No run begins: {problem}."}
+        return _source_view(replace(found, job=None), now) | unusable
     return _source_view(found, now)
 
 
@@ -92,15 +90,21 @@ def _source_view(found: SourceDocuments, now: datetime) -> dict[str, Any]:
         "totalFetched": job.get("totalFetched", 0),
         "lastRun": last and _run(last, now),
         "lease": _lease(job.get("lease"), now),
-        "errors": [_error(entry) for entry in reversed(job.get("errorLog") or [])],
-        "suspects": [_suspect(each) for each in reversed(job.get("suspectWindows") or [])],
+        "errors": [without_credentials(str(entry)) for entry in reversed(job.get("errorLog") or [])],
+        "suspects": [
+            _fields(suspect, times=("from", "to", "at"), texts=("reason",))
+            for suspect in reversed(job.get("suspectWindows") or [])
+        ],
         "audit": found.audit and _audit(found.audit),
         "rejected": {
             "count": found.rejected_count,
             "orMore": found.rejected_count >= REJECTED_COUNTED,
             "latest": [_rejected(each) for each in found.rejected],
         },
-        "runs": [_bar(run) for run in reversed(found.runs)],
+        "runs": [
+            {"outcome": _outcome(run)} | _fields(run, times=("startedAt",), counts=_BAR_COUNTS)
+            for run in reversed(found.runs)
+        ],
         **_stored(found.months, read=(_first_day(source, job), (job.get("lastSyncedDate") or "")[:10]), until=until),
     }
 
@@ -172,76 +176,54 @@ def _lasted(run: Mapping[str, Any], now: datetime) -> timedelta:
 
 def _run(run: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     error = run.get("error")
-    return {
-        "runId": str(run.get("runId") or ""),
-        "startedAt": _iso(run["startedAt"]),
-        "endedAt": _iso(run.get("endedAt")),
-        "lastedSeconds": ((run.get("endedAt") or now) - run["startedAt"]).total_seconds(),
-        "mode": str(run.get("mode") or ""),
-        "outcome": str(run["outcome"]) if run.get("outcome") else "running",
-        "reason": without_credentials(str(run.get("reason") or "")),
+    texts = ("runId", "mode", "reason")
+    return _fields(run, times=("startedAt", "endedAt"), texts=texts, counts=_RUN_COUNTS) | {
         "error": error and without_credentials(str(error)),
-        "waitedSeconds": run.get("waitedSeconds", 0),
-        **{name: run.get(name, 0) for name in _RUN_COUNTS},
+        "lastedSeconds": ((run.get("endedAt") or now) - run["startedAt"]).total_seconds(),
+        "outcome": _outcome(run),
     }
 
 
-def _bar(run: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the charts need of a run."""
-    counts = ("created", "updated", "unchanged", "rejected", "waitedSeconds")
-    began, outcome = _iso(run["startedAt"]), run.get("outcome") or "running"
-    return {"startedAt": began, "outcome": outcome, **{name: run.get(name, 0) for name in counts}}
+def _outcome(record: Mapping[str, Any]) -> str:
+    return str(record.get("outcome") or "running")
 
 
 def _lease(lease: Mapping[str, Any] | None, now: datetime) -> dict[str, Any] | None:
     if not lease:
         return None
-    return {
-        "owner": str(lease.get("owner")),
-        "expiresAt": _iso(lease["expiresAt"]),
-        "expired": lease["expiresAt"] <= now,
-    }
-
-
-def _error(entry: object) -> str:
-    return without_credentials(str(entry))
+    expired = lease["expiresAt"] <= now
+    return _fields(lease, times=("expiresAt",), texts=("owner",)) | {"expired": expired}
 
 
 def _window(window: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if not window:
-        return None
-    return {"from": _iso(window["from"]), "to": _iso(window["to"]), "pages": window.get("pages", 0)}
-
-
-def _suspect(suspect: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "from": _iso(suspect["from"]),
-        "to": _iso(suspect["to"]),
-        "reason": without_credentials(str(suspect.get("reason"))),
-        "at": _iso(suspect.get("at")),
-    }
+    return _fields(window, times=("from", "to"), counts=("pages",)) if window else None
 
 
 def _audit(audit: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "startedAt": _iso(audit["startedAt"]),
-        "endedAt": _iso(audit["endedAt"]),
-        "from": _iso(audit["from"]),
-        "to": _iso(audit["to"]),
-        "outcome": str(audit["outcome"] or "running"),
+    counts = ("windowsChecked", "missing", "stale", "repaired")
+    return _fields(audit, times=("startedAt", "endedAt", "from", "to"), counts=counts) | {
+        "outcome": _outcome(audit),
         "named": [str(notice_id) for notice_id in audit.get("named", [])[:NAMED_SHOWN]],
-        **{name: audit[name] for name in ("windowsChecked", "missing", "stale", "repaired")},
     }
 
 
 def _rejected(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {
+    return _fields(document, texts=("reason", "runId")) | {
         "key": str(document["_id"]),
         "noticeId": document.get("noticeId"),
-        "reason": str(document.get("reason")),
         "at": _iso(document.get("createdAt")),
-        "runId": str(document.get("runId") or ""),
         "window": _window(document.get("window")),
+    }
+
+
+def _fields(
+    document: Mapping[str, Any], *, times: Iterable[str] = (), texts: Iterable[str] = (), counts: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Return the named fields of a document: times, texts without credentials, and counts, 0 where one is missing."""
+    return {
+        **{name: _iso(document.get(name)) for name in times},
+        **{name: without_credentials(str(document.get(name) or "")) for name in texts},
+        **{name: document.get(name, 0) for name in counts},
     }
 
 
