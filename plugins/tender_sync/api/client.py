@@ -29,10 +29,7 @@ log = logging.getLogger(__name__)
 CONNECT_SECONDS, READ_SECONDS = 5, 60
 # A page is about 1 MB and arrives in seconds. These limits end a body that trickles or never stops.
 BODY_SECONDS, BODY_BYTES = 180, 256 * 2**20
-HEADERS = {
-    "Accept": "application/json",
-    "User-Agent": "tender-sync/0.1 (Apache Airflow; one request at a time)",
-}
+HEADERS = {"Accept": "application/json", "User-Agent": "tender-sync/0.1 (Apache Airflow; one request at a time)"}
 
 
 class Hook(Protocol):
@@ -158,13 +155,12 @@ class PageClient:
     def _no_answer(self, error: Exception, request: str) -> Exception:
         failure, cause = failure_of(error), root_cause(error)
         if failure is FixSetup:
-            return FixSetup(
-                self._message(
-                    f"{cause}; expected an https address with a valid certificate, and in the connection's extra "
-                    "texts as headers, one path as cert, one as verify, an object as proxies",
-                    request,
-                )
+            message = self._message(
+                f"{cause}; expected an https address with a valid certificate, and in the connection's extra "
+                "texts as headers, one path as cert, one as verify, an object as proxies",
+                request,
             )
+            return FixSetup(message)
         return _AttemptFailed(failure(self._message(f"no answer ({type(cause).__name__}: {cause})", request)))
 
     def _body(self, response: Response) -> bytes:
@@ -187,13 +183,12 @@ class PageClient:
         if rule.action is Action.READ_AGAIN:
             return ReadAgain(f"the cursor is refused: {reason}")
         if rule.action is Action.STOP:
-            return FailRun(
-                self._message(
-                    f"{reason}; expected 200. If it says that a parameter is wrong, the API has changed: "
-                    f"correct {self._source.name} in tender_sync/sources/",
-                    request,
-                )
+            message = self._message(
+                f"{reason}; expected 200. If it says that a parameter is wrong, the API has changed: "
+                f"correct {self._source.name} in tender_sync/sources/",
+                request,
             )
+            return FailRun(message)
         wait = _retry_after(response.headers, self._clock.now())
         # A rule with a wait means that the API objects to the pace. The window's size is not the cause.
         failure = RetrySmallerWindow if rule.wait is None else FailRun

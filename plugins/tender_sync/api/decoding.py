@@ -47,7 +47,8 @@ def _loads(text: str) -> Any:
     try:
         return json.loads(text, strict=False)
     except ValueError:
-        return json.loads(_repair_numbers(text), strict=False, parse_int=_any_int)
+        repaired = _STRING_OR_ODD_NUMBER.sub(_plain_number, text)
+        return json.loads(repaired, strict=False, parse_int=_any_int)
 
 
 # A string (kept as it is, even when cut short), or a number with leading zeros or with blanks between its thousands.
@@ -57,10 +58,6 @@ _STRING_OR_ODD_NUMBER = re.compile(
 )
 
 
-def _repair_numbers(text: str) -> str:
-    return _STRING_OR_ODD_NUMBER.sub(lambda met: met[0] if met[0][0] == '"' else _plain_number(met[0]), text)
-
-
 def _any_int(digits: str) -> int | str:
     try:
         return int(digits)
@@ -68,9 +65,11 @@ def _any_int(digits: str) -> int | str:
         return digits
 
 
-def _plain_number(odd: str) -> str:
-    digits = odd.replace(" ", "").lstrip("-").lstrip("0")
-    sign = "-" if odd.startswith("-") else ""
+def _plain_number(met: re.Match[str]) -> str:
+    if met[0].startswith('"'):
+        return met[0]
+    digits = met[0].replace(" ", "").lstrip("-").lstrip("0")
+    sign = "-" if met[0].startswith("-") else ""
     return sign + (digits if digits[:1].isdigit() else "0" + digits)
 
 

@@ -59,10 +59,7 @@ class RequestSlots:
         """
         while True:
             read = self._slots.find_one_and_update(
-                {"_id": self._api},
-                [{"$set": {"askedAt": "$$NOW"}}],
-                upsert=True,
-                return_document=ReturnDocument.AFTER,
+                {"_id": self._api}, [{"$set": {"askedAt": "$$NOW"}}], upsert=True, return_document=ReturnDocument.AFTER
             )
             stored = read or {}  # never empty: it is an upsert
             starts, held_until = stored.get("starts"), stored.get("heldUntil")

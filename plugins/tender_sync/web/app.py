@@ -40,14 +40,8 @@ def create_app(database: KeptDatabase | None = None) -> FastAPI:
     """Make the app; `database` is by default that of the connection `tendhunt_mongo`."""
     kept = database or KeptDatabase(MONGO_CONN_ID)
     files = {path.name: path.read_bytes() for path in _STATIC.iterdir()}
-    # Without /docs and /openapi.json: FastAPI would serve them to anybody.
-    app = FastAPI(
-        title="Tender sync",
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
-        dependencies=[Depends(requires_access_dag("GET"))],
-    )
+    # Without /openapi.json, and so without /docs and /redoc: FastAPI would serve them to anybody.
+    app = FastAPI(title="Tender sync", openapi_url=None, dependencies=[Depends(requires_access_dag("GET"))])
 
     @app.middleware("http")
     async def add_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:

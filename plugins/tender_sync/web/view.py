@@ -9,7 +9,7 @@ import json
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,8 +19,7 @@ from tender_sync.mapping.json_access import number
 from tender_sync.run_meter import RELEASE_COUNTERS
 from tender_sync.sources.base import Source
 from tender_sync.storage.contract_counts import UNDATED
-from tender_sync.storage.sync_job_document import BACKFILLING, ERROR, validated
-from tender_sync.timestamps import parse_timestamp
+from tender_sync.storage.sync_job_document import BACKFILLING, ERROR, SyncJob, sync_job
 from tender_sync.web.queries import REJECTED_COUNTED, SourceDocuments
 
 REFRESH_SECONDS = 5
@@ -62,34 +61,33 @@ def source_view(found: SourceDocuments, now: datetime) -> dict[str, Any]:
     When somebody wrote a value into the job that no run can use, the view says so and shows everything else.
     """
     try:
-        validated(found.job or {}, found.source)
+        return _source_view(found, sync_job(found.job or {}, found.source), now)
     except FixSetup as problem:
         unusable = {"mode": "in error", "sentence": f"No run begins: {problem}."}
-        return _source_view(replace(found, job=None), now) | unusable
-    return _source_view(found, now)
+        return _source_view(replace(found, job=None), sync_job({}, found.source), now) | unusable
 
 
-def _source_view(found: SourceDocuments, now: datetime) -> dict[str, Any]:
-    source = found.source
+def _source_view(found: SourceDocuments, known: SyncJob, now: datetime) -> dict[str, Any]:
+    source, backfilling = found.source, known.backfilling
     job = found.job or {}
-    watermark = _moment(job.get("lastSyncedDate"))
-    backfilling = job.get("backfillCompletedAt") is None
+    lease = job.get("lease")
+    watermark = known.position.watermark if job.get("lastSyncedDate") else None
     last = found.runs[0] if found.runs else None
-    until = watermark if backfilling and watermark else now
     return {
         "source": source.name,
         "title": source.title,
         "dagId": source.dag_id,
-        "mode": _mode(job, backfilling=backfilling),
-        "sentence": _sentence(source, job, backfilling=backfilling),
+        "mode": _mode(job, known),
+        "sentence": _sentence(source, job, known),
         "watermark": _iso(watermark),
         "watermarkAgeSeconds": watermark and (now - watermark).total_seconds(),
         "stale": bool(not backfilling and watermark and now - watermark > source.max_age),
         "window": _window(job.get("window")),
-        "backfill": _backfill(source, job, found.runs, now) if backfilling and job else None,
+        "backfill": _backfill(known, job, found.runs, now) if backfilling and job else None,
         "totalFetched": job.get("totalFetched", 0),
         "lastRun": last and _run(last, now),
-        "lease": _lease(job.get("lease"), now),
+        "lease": lease
+        and _fields(lease, times=("expiresAt",), texts=("owner",)) | {"expired": lease["expiresAt"] <= now},
         "errors": [without_credentials(str(entry)) for entry in reversed(job.get("errorLog") or [])],
         "suspects": [
             _fields(suspect, times=("from", "to", "at"), texts=("reason",))
@@ -105,7 +103,11 @@ def _source_view(found: SourceDocuments, now: datetime) -> dict[str, Any]:
             {"outcome": _outcome(run)} | _fields(run, times=("startedAt",), counts=_BAR_COUNTS)
             for run in reversed(found.runs)
         ],
-        **_stored(found.months, read=(_first_day(source, job), (job.get("lastSyncedDate") or "")[:10]), until=until),
+        **_stored(
+            found.months,
+            read=(known.backfill_start, known.position.watermark),
+            until=watermark if backfilling and watermark else now,
+        ),
     }
 
 
@@ -120,37 +122,32 @@ def without_credentials(text: str) -> str:
     return _CREDENTIALS.sub("…@", text)
 
 
-def _mode(job: Mapping[str, Any], *, backfilling: bool) -> str:
+def _mode(job: Mapping[str, Any], known: SyncJob) -> str:
     if not job:
         return "never run"
     if job.get("status") == ERROR:
         return "in error"
-    return "backfilling" if backfilling else "syncing"
+    return known.status
 
 
-def _sentence(source: Source, job: Mapping[str, Any], *, backfilling: bool) -> str:
+def _sentence(source: Source, job: Mapping[str, Any], known: SyncJob) -> str:
     if not job:
         return f"No run has begun yet: switch on or trigger the DAG {source.dag_id}."
-    if backfilling:
-        sentence = f"The history from {_first_day(source, job)} on is being read, window by window."
+    if known.backfilling:
+        sentence = f"The history from {known.backfill_start:%Y-%m-%d} on is being read, window by window."
     else:
         since = f"{job['backfillCompletedAt']:%Y-%m-%d %H:%M} UTC"
         sentence = f"The history is complete since {since}; each run brings what is new or changed."
     if job.get("status") == ERROR:
         sentence = f"The last run failed and lost nothing: the next one goes on from the same place. {sentence}"
-    if failures := job.get("failures"):
+    if failures := known.failures:
         sentence += f" {failures} run{'s' if failures > 1 else ''} in a row could not get past the open window."
     return sentence
 
 
-def _first_day(source: Source, job: Mapping[str, Any]) -> str:
-    return (job.get("backfillStartDate") or source.history_start.isoformat())[:10]
-
-
-def _backfill(source: Source, job: Mapping[str, Any], runs: list[dict[str, Any]], now: datetime) -> dict[str, Any]:
+def _backfill(known: SyncJob, job: Mapping[str, Any], runs: list[dict[str, Any]], now: datetime) -> dict[str, Any]:
     """Return how far a backfill is, and when it ends if it goes on like the runs of the last day."""
-    start = _moment(job.get("backfillStartDate")) or source.history_start
-    reached = _moment(job.get("lastSyncedDate")) or start
+    start, reached = known.backfill_start, known.position.watermark
     # Replays and audits also read, but move nothing forward. Runs before a reset moved another backfill forward.
     since = job.get("resetAt") or start
     runs = [run for run in runs if run.get("mode") == BACKFILLING and run["startedAt"] >= since]
@@ -186,13 +183,6 @@ def _run(run: Mapping[str, Any], now: datetime) -> dict[str, Any]:
 
 def _outcome(record: Mapping[str, Any]) -> str:
     return str(record.get("outcome") or "running")
-
-
-def _lease(lease: Mapping[str, Any] | None, now: datetime) -> dict[str, Any] | None:
-    if not lease:
-        return None
-    expired = lease["expiresAt"] <= now
-    return _fields(lease, times=("expiresAt",), texts=("owner",)) | {"expired": expired}
 
 
 def _window(window: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -236,44 +226,36 @@ def _raw_text(document: Mapping[str, Any]) -> str:
     return zlib.decompressobj().decompress(document["rawZlib"], 4 * RAW_SHOWN + 4).decode(errors="replace")
 
 
-def _stored(months: Iterable[Mapping[str, Any]], *, read: tuple[str, str], until: datetime) -> dict[str, Any]:
+def _stored(months: Sequence[Mapping[str, Any]], *, read: tuple[datetime, datetime], until: datetime) -> dict[str, Any]:
     """Return how many contracts are stored: in all, by stage, sector and month, and by day for the days up to `until`.
 
-    A gap is a working day between the two days of `read` without a stored notice.
+    A gap is a working day between the days of the two moments of `read` without a stored notice.
     """
-    stages: Counter[str] = Counter()
-    sectors: Counter[str] = Counter()
-    by_month: dict[str, int] = {}
-    days_of: dict[str, Mapping[str, int]] = {}
-    for document in months:
-        stages.update(document.get("stages", {}))
-        sectors.update(document.get("sectors", {}))
-        by_month[document["month"]] = document.get("contracts", 0)
-        days_of[document["month"]] = document.get("days", {})
+    by_month = {document["month"]: document.get("contracts", 0) for document in months}
+    days_of = {document["month"]: document.get("days", {}) for document in months}
     return {
         "contracts": sum(by_month.values()),
-        "stages": _ranked(stages),
-        "sectors": _ranked(sectors),
+        "stages": _ranked(document.get("stages", {}) for document in months),
+        "sectors": _ranked(document.get("sectors", {}) for document in months),
         "undated": by_month.pop(UNDATED, 0),
         "months": [{"month": month, "contracts": by_month[month]} for month in sorted(by_month) if by_month[month]],
         "days": [_day(until - timedelta(days=ago), days_of, read) for ago in range(DAYS_SHOWN - 1, -1, -1)],
     }
 
 
-def _day(day: datetime, days_of: Mapping[str, Mapping[str, int]], read: tuple[str, str]) -> dict[str, Any]:
-    month, name = f"{day:%Y-%m}", f"{day:%Y-%m-%d}"
-    contracts = days_of.get(month, {}).get(f"{day:%d}", 0)
-    gap = not contracts and read[0] < name < read[1] and day.weekday() < _SATURDAY
-    return {"day": name, "contracts": contracts, "gap": gap}
+def _day(day: datetime, days_of: Mapping[str, Mapping[str, int]], read: tuple[datetime, datetime]) -> dict[str, Any]:
+    contracts = days_of.get(f"{day:%Y-%m}", {}).get(f"{day:%d}", 0)
+    gap = not contracts and read[0].date() < day.date() < read[1].date() and day.weekday() < _SATURDAY
+    return {"day": f"{day:%Y-%m-%d}", "contracts": contracts, "gap": gap}
 
 
-def _ranked(counts: Mapping[str, int]) -> list[dict[str, Any]]:
-    ranked = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+def _ranked(counts: Iterable[Mapping[str, int]]) -> list[dict[str, Any]]:
+    """Add counts up by name, and return the largest first."""
+    sums: Counter[str] = Counter()
+    for each in counts:
+        sums.update(each)
+    ranked = sorted(sums.items(), key=lambda each: (-each[1], each[0]))
     return [{"name": name, "contracts": n} for name, n in ranked if n]
-
-
-def _moment(text: str | None) -> datetime | None:
-    return parse_timestamp(text, "syncJobs") if text else None
 
 
 def _iso(moment: datetime | None) -> str | None:
