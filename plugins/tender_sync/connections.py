@@ -67,7 +67,13 @@ def database(conn_id: str) -> Iterator[MongoDatabase]:
     where = _where(hook)
     with hook, translate_mongo_errors(where):
         db = _open(hook, CLIENT_DEFAULTS)
-        _require_transactions(db, where)
+        hello = db.client.admin.command("hello")
+        if "setName" not in hello and hello.get("msg") != "isdbgrid":
+            raise FixSetup(
+                f"{where} is a standalone server, which has no transactions; expected a replica set (one node will "
+                "do). Start it with `mongod --replSet rs0`, run `rs.initiate()` in mongosh once, and put "
+                '{"replicaSet": "rs0"} into the connection\'s extra'
+            )
         yield db
 
 
@@ -154,16 +160,6 @@ def _mongo_hook(conn_id: str) -> MongoHook:
             f"the Airflow connection {conn_id!r} names no database: set its schema, for example to 'tendhunt'"
         )
     return hook
-
-
-def _require_transactions(db: MongoDatabase, where: str) -> None:
-    hello = db.client.admin.command("hello")
-    if "setName" not in hello and hello.get("msg") != "isdbgrid":
-        raise FixSetup(
-            f"{where} is a standalone server, which has no transactions; expected a replica set (one node will do). "
-            "Start it with `mongod --replSet rs0`, run `rs.initiate()` in mongosh once, and put "
-            '{"replicaSet": "rs0"} into the connection\'s extra'
-        )
 
 
 @contextmanager

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 
 # What became of the releases fetched: `fetched` is the sum of the others.
 RELEASE_COUNTERS = ("fetched", "created", "updated", "unchanged", "rejected", "doubled")
-# What reading them cost.
-COST_COUNTERS = ("requests", "pages", "windows", "bytes", "waitedSeconds")
-COUNTERS = (*RELEASE_COUNTERS, *COST_COUNTERS)
+# And what reading them cost.
+COUNTERS = (*RELEASE_COUNTERS, "requests", "pages", "windows", "bytes", "waitedSeconds")
 
 
 class RunMeter:

@@ -114,16 +114,12 @@ class ReadPosition:
 
 @dataclass(frozen=True)
 class PageEnd:
-    """What decides how reading goes on after a page.
-
-    `size` counts its releases, `next_cursor` is its next link's query, `link_problem` says why that link cannot be
-    used, `numbers` are its notice numbers.
-    """
+    """What decides how reading goes on after a page of `size` releases."""
 
     size: int
-    next_cursor: str | None
-    link_problem: str | None = None
-    numbers: frozenset[int] = frozenset()
+    next_cursor: str | None  # the query of its next link
+    link_problem: str | None = None  # why that link cannot be used
+    numbers: frozenset[int] = frozenset()  # its notice numbers
 
 
 @dataclass(frozen=True)
@@ -222,10 +218,9 @@ def _unbelievable_end(rules: WindowRules, window: OpenWindow, page: PageEnd, fol
 
 
 def _full_page_size(rules: WindowRules, window: TimeRange) -> int:
-    """Return the page size to ask for.
+    """Return the page size to ask for: one release fewer in the smallest windows, where halving cannot help any more.
 
-    The smallest windows ask for one release fewer. So a last page that happens to be full is followed by one more page,
-    where halving cannot help any more.
+    There a last page that happens to be full is followed by one more page.
     """
     return rules.page_size if _first_half(rules, window) else rules.page_size - 1
 
@@ -264,10 +259,7 @@ def close_window(rules: WindowRules, position: ReadPosition) -> ReadPosition:
 
 
 def _next_span(rules: WindowRules, position: ReadPosition) -> timedelta:
-    """Return the next window's size, for `target_pages`.
-
-    It grows fast up to what is believed without proof, in smaller steps beyond.
-    """
+    """Return the next window's size, for `target_pages`; it grows fast up to what needs no proof, then more slowly."""
     window, span = position.window, position.next_span
     if window.pages > rules.target_pages:
         return _whole_seconds(max(span * rules.target_pages / window.pages, span / 2))

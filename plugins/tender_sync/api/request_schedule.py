@@ -32,12 +32,10 @@ class RequestSchedule:
     def reserve(self, now: datetime, limit: RequestLimit) -> RequestSchedule:
         """Reserve the next free slot; it is the last of the new `starts`."""
         known = self._without_future(now, limit)
-        earliest = [now]
-        if known.held_until:
-            earliest.append(known.held_until)
+        start = max(now, known.held_until or now)
         if len(known.starts) >= limit.burst:
-            earliest.append(known.starts[-limit.burst] + limit.period)
-        return replace(known, starts=(*known.starts, max(earliest))[-limit.burst :])
+            start = max(start, known.starts[-limit.burst] + limit.period)
+        return replace(known, starts=(*known.starts, start)[-limit.burst :])
 
     def hold_off(self, now: datetime, limit: RequestLimit, seconds: float) -> RequestSchedule:
         """Let no request start for that many seconds. A shorter hold-off does not end a longer one."""

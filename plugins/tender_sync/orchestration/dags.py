@@ -14,13 +14,12 @@ from tender_sync.orchestration.sensors import BackfillCompletedSensor
 from tender_sync.sources import SOURCES
 from tender_sync.sources.base import Source
 
-# The longest time budget, and room for the slowest page with all its retries. Then Airflow ends the task.
-EXECUTION_TIMEOUT = timedelta(minutes=90)
 # Every DAG of this package has these, and its tasks have those below.
 DAG_DEFAULTS: dict[str, Any] = {"start_date": datetime(2026, 1, 1, tzinfo=UTC), "catchup": False, "max_active_runs": 1}
 TASK_DEFAULTS: dict[str, Any] = {
     "owner": "tendhunt-data",
-    "execution_timeout": EXECUTION_TIMEOUT,
+    # The longest time budget, and room for the slowest page with all its retries. Then Airflow ends the task.
+    "execution_timeout": timedelta(minutes=90),
     "retries": 2,
     "retry_delay": timedelta(minutes=1),
     "retry_exponential_backoff": True,

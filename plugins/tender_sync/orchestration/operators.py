@@ -56,10 +56,7 @@ class MongoOperator(BaseOperator):
 
 
 class SourceOperator(MongoOperator):
-    """Base of the operators that work on one source.
-
-    :param source: name of the source, such as FIND_A_TENDER
-    """
+    """Base of the operators that work on one source; `source` is its name, such as FIND_A_TENDER."""
 
     def __init__(self, *, source: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -93,15 +90,10 @@ class TenderSyncOperator(SourceOperator):
         """Do one run; see `modes.run_source`."""
         from tender_sync.pipeline.modes import run_source
 
-        source = SOURCES[self.source]
+        source, mongo = SOURCES[self.source], self.mongo_conn_id
+        options, hour = self._options(context), _backfill_of(context)
         with translate_errors():
-            record = run_source(
-                source,
-                context["params"],
-                self._options(context),
-                backfill_of=_backfill_of(context),
-                mongo_conn_id=self.mongo_conn_id,
-            )
+            record = run_source(source, context["params"], options, backfill_of=hour, mongo_conn_id=mongo)
         changes = record.get("changes", {})
         if any(changes.values()):
             context["outlet_events"][contracts_alias(source)].add(contracts_asset(source), extra=changes)
@@ -120,13 +112,11 @@ class CompletenessAuditOperator(SourceOperator):
         """Do one audit; see `modes.audit_source`."""
         from tender_sync.pipeline.modes import audit_source
 
-        source, chosen = SOURCES[self.source], context["params"].get("source", ALL)
-        if chosen not in (ALL, self.source):
+        source, params = SOURCES[self.source], context["params"]
+        if (chosen := params.get("source", ALL)) not in (ALL, self.source):
             raise AirflowSkipException(f"this run audits {chosen} only")
         with translate_errors():
-            options = self._options(context)
-            found = audit_source(source, context["params"], options, mongo_conn_id=self.mongo_conn_id)
-        return readable(found)
+            return readable(audit_source(source, params, self._options(context), mongo_conn_id=self.mongo_conn_id))
 
 
 class FreshnessCheckOperator(SourceOperator):

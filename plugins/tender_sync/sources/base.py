@@ -69,10 +69,8 @@ class StatusRule:
 
 # 429, 503, 504: Find a Tender's documentation; the other 5xx are treated alike because nothing else helps there.
 COMMON_STATUSES: Mapping[int, StatusRule] = {
-    408: StatusRule(Action.RETRY),
-    425: StatusRule(Action.RETRY),
+    **dict.fromkeys((408, 425, *range(500, 600)), StatusRule(Action.RETRY)),
     429: StatusRule(Action.RETRY, wait=120),
-    **{status: StatusRule(Action.RETRY) for status in range(500, 600)},
 }
 
 

@@ -9,12 +9,10 @@ from tender_sync.connections import MongoDatabase
 from tender_sync.sources.base import Source
 
 _DESCENDING = -1
-# A week of hourly runs.
-RUNS_SHOWN = 168
+RUNS_SHOWN = 168  # a week of hourly runs
 ERRORS_SHOWN = 5
 REJECTED_SHOWN = 10
-# Counting goes no further than this.
-REJECTED_COUNTED = 1000
+REJECTED_COUNTED = 1000  # counting goes no further than this
 BUYERS_SHOWN = 12
 
 

@@ -24,8 +24,7 @@ from tender_sync.web.queries import REJECTED_COUNTED, SourceDocuments
 
 REFRESH_SECONDS = 5
 DAYS_SHOWN = 90
-# Rates are those of the runs of the last day.
-MEASURED_OVER = timedelta(days=1)
+MEASURED_OVER = timedelta(days=1)  # rates are those of the runs of the last day
 # No run lasts longer. A killed run has no end until a later run notices it.
 LONGEST_RUN = timedelta(hours=1)
 RAW_SHOWN = 200_000
