@@ -156,9 +156,7 @@ def _mongo_hook(conn_id: str) -> MongoHook:
             f'"host": "localhost", "port": 27017, "schema": "tendhunt", "extra": {{"replicaSet": "rs0"}}}}\''
         ) from None
     if not hook.connection.schema:
-        raise FixSetup(
-            f"the Airflow connection {conn_id!r} names no database: set its schema, for example to 'tendhunt'"
-        )
+        raise FixSetup(f"the Airflow connection {conn_id!r} names no database: set its schema, for example 'tendhunt'")
     return hook
 
 

@@ -22,17 +22,14 @@ _LOG_FROM = 15.0
 
 @dataclass
 class RunBudget:
-    """The time that one run has: until `deadline` (by `clock`), or until `stop_requested()` is true.
-
-    `renew` keeps the lease alive; it is called through every long wait. `meter` counts the seconds waited.
-    """
+    """The time that one run has: until `deadline` (by `clock`), or until `stop_requested()` is true."""
 
     clock: Clock
     deadline: datetime
     _: KW_ONLY
-    renew: Callable[[], None]
+    renew: Callable[[], None]  # keeps the lease alive; called through every long wait
     stop_requested: Callable[[], bool]
-    meter: RunMeter = field(default_factory=RunMeter)
+    meter: RunMeter = field(default_factory=RunMeter)  # counts the seconds waited
 
     def check(self) -> None:
         """Return if the run may go on.

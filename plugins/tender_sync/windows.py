@@ -20,24 +20,18 @@ _HIDDEN = "releases may be hidden"
 
 @dataclass(frozen=True, kw_only=True)
 class WindowRules:
-    """How the history of a source is cut into windows, and how a window is asked of its API.
-
-    `clocks` are the time zones in which the API may read a time without a zone; a request is so wide that every reading
-    covers the window. `first_span`, `max_unproven_span` and `max_span` are the sizes of the first window, of the
-    longest that is believed without proof, and of the longest ever asked for: what is longer than `max_unproven_span`
-    must be proved whole by its notice numbers (`number_proof`). Windows are sized to hold `target_pages`; one with
-    `max_pages` is too deep. Syncing begins `look_back` before the watermark, for what was listed late.
-    """
+    """How the history of a source is cut into windows, and how a window is asked of its API."""
 
     from_param: str
     to_param: str
+    # In which the API may read a time without a zone. A request is so wide that every reading covers the window.
     clocks: tuple[tzinfo, ...]
-    first_span: timedelta
-    max_unproven_span: timedelta
-    max_span: timedelta
-    target_pages: int
-    max_pages: int
-    look_back: timedelta
+    first_span: timedelta  # of the first window
+    max_unproven_span: timedelta  # what is longer must be proved whole by its notice numbers (`number_proof`)
+    max_span: timedelta  # the longest ever asked for
+    target_pages: int  # what windows are sized to hold
+    max_pages: int  # a window with so many is too deep
+    look_back: timedelta  # syncing begins so long before the watermark, for what was listed late
     page_size: int = 100
     # Two windows share this much, because whether an API's bounds are inclusive is documented nowhere.
     overlap: timedelta = timedelta(seconds=1)
@@ -63,46 +57,35 @@ class TimeRange:
 
 @dataclass(frozen=True)
 class OpenWindow(TimeRange):
-    """A time range that is being read from an API. It is complete only when a believable end was seen.
+    """A time range that is being read from an API. It is complete only when a believable end was seen."""
 
-    `pages` counts the pages read so far; `numbers` are the notice numbers on them.
-    """
-
-    pages: int = 0
-    numbers: NumberProof = field(default_factory=NumberProof)
+    pages: int = 0  # read so far
+    numbers: NumberProof = field(default_factory=NumberProof)  # the notice numbers on them
 
 
 @dataclass(frozen=True)
 class Recheck:
-    """A long window that was not proved whole and is read again in short ones, up to its `end`.
-
-    It held `expected` notice numbers; the short windows have found `found` so far. Windows were `span` long then.
-    """
+    """A long window that was not proved whole and is read again in short ones, up to its `end`."""
 
     end: datetime
-    expected: int
-    span: timedelta
-    found: int = 0
+    expected: int  # notice numbers that it held
+    span: timedelta  # of windows at that time
+    found: int = 0  # notice numbers in the short windows so far
 
 
 @dataclass(frozen=True)
 class ReadPosition:
-    """Where reading stands. Everything up to `watermark` is stored.
-
-    `open_window` is being read, and `cursor` is the query of its next page (None: its first page). The window after it
-    will be `next_span` long. `reached` is how far the windows of this run have come, which in a look-back lies before
-    the watermark; None before the first. `last_number` is the notice number the last window ended with. `recheck`: what
-    is read again in short windows, if anything. `loses_releases`: a long window has lost some; none is asked for again.
-    """
+    """Where reading stands. Everything up to `watermark` is stored."""
 
     watermark: datetime
-    next_span: timedelta
-    open_window: OpenWindow | None = None
-    cursor: str | None = None
+    next_span: timedelta  # of the window after the open one
+    open_window: OpenWindow | None = None  # what is being read
+    cursor: str | None = None  # the query of its next page; None: its first page
+    # How far the windows of this run have come, which in a look-back lies before the watermark; None before the first.
     reached: datetime | None = None
-    last_number: int | None = None
-    recheck: Recheck | None = None
-    loses_releases: bool = False
+    last_number: int | None = None  # the notice number the last window ended with
+    recheck: Recheck | None = None  # what is read again in short windows, if anything
+    loses_releases: bool = False  # a long window has lost some; none is asked for again
 
     @property
     def window(self) -> OpenWindow:

@@ -53,19 +53,14 @@ class Pace(Protocol):
 
 @dataclass(frozen=True)
 class FetchPageResult:
-    """One page as fetched.
+    """One page as fetched."""
 
-    `releases` are as received: anything may be among them. `next_cursor` is the API's own next-page query, None
-    without a next link. `link_problem` says why that link cannot be used. `request` is path and query. `size` is in
-    bytes. `served_at` is the time by the server's clock, None where the answer does not state it.
-    """
-
-    releases: list[Any]
-    next_cursor: str | None
-    link_problem: str | None = None
-    request: str = ""
-    size: int = 0
-    served_at: datetime | None = None
+    releases: list[Any]  # as received: anything may be among them
+    next_cursor: str | None  # the API's own next-page query; None without a next link
+    link_problem: str | None = None  # why that link cannot be used
+    request: str = ""  # path and query
+    size: int = 0  # bytes
+    served_at: datetime | None = None  # by the server's clock; None where the answer does not state it
 
 
 class _AttemptFailed(Exception):
@@ -133,7 +128,6 @@ class PageClient:
         )
 
     def _get(self, request: str) -> tuple[Response, bytes]:
-        """Send a request; return the response and its whole body."""
         try:
             with self._send(request) as response:
                 return response, self._body(response)

@@ -20,14 +20,10 @@ class RequestLimit:
 
 @dataclass(frozen=True)
 class RequestSchedule:
-    """When requests to one API start. All times are by one clock.
+    """When requests to one API start. All times are by one clock."""
 
-    `starts`: the latest reserved starts, oldest first, as many as the limit's burst. No request starts before
-    `held_until`.
-    """
-
-    starts: tuple[datetime, ...] = ()
-    held_until: datetime | None = None
+    starts: tuple[datetime, ...] = ()  # the latest reserved starts, oldest first, as many as the limit's burst
+    held_until: datetime | None = None  # no request starts before
 
     def reserve(self, now: datetime, limit: RequestLimit) -> RequestSchedule:
         """Reserve the next free slot; it is the last of the new `starts`."""

@@ -21,23 +21,19 @@ class RegionPlace(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class PublisherRules:
-    """What one publisher does differently in its releases.
+    """What one publisher does differently in its releases."""
 
-    The address of a notice's public page is `https://{page_host}{page_path}` and an id that matches `page_id`.
-    `versioned_id` is for a publisher that keeps a guid through all versions of a notice: it matches the release id of
-    one version, and its group `guid` is what the versions share and the page's id. It is None where a release id is
-    the page's id as it stands. `states_value_basis`: amounts say whether they include VAT. `states_regime`:
-    `tender.legalBasis.scheme` says which rules the procurement follows. `own_register` is the prefix of ids that count
-    registrations with the publisher's service: an organisation may have several of them.
-    """
-
+    # The address of a notice's public page is `https://{page_host}{page_path}` and an id that matches `page_id`.
     page_host: str
     page_path: str
     page_id: re.Pattern[str]
+    # For a publisher that keeps a guid through all versions of a notice: matches the release id of one version. The
+    # group `guid` is what the versions share, and the page's id. None where a release id is the page's id as it stands.
     versioned_id: re.Pattern[str] | None
     region: RegionPlace
-    states_value_basis: bool
-    states_regime: bool
+    states_value_basis: bool  # amounts say whether they include VAT
+    states_regime: bool  # `tender.legalBasis.scheme` says which rules the procurement follows
+    # The prefix of ids that count registrations with the publisher's service: an organisation may have several of them.
     own_register: str
 
     def guid_of(self, notice_id: str) -> str | None:
@@ -76,11 +72,7 @@ COMMON_STATUSES: Mapping[int, StatusRule] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """One publisher's OCDS release feed.
-
-    `pace` is in seconds: `burst` requests may start in any `burst * pace` seconds. `notice_number` matches a release
-    id, with the groups `number` and `year`; None where the source does not number its notices.
-    """
+    """One publisher's OCDS release feed."""
 
     name: str
     title: str
@@ -89,9 +81,10 @@ class Source:
     base_url: str
     path: str
     history_start: datetime
-    pace: float
+    pace: float  # seconds: `burst` requests may start in any `burst * pace` seconds
     burst: int
     windows: WindowRules
+    # Matches a release id, with the groups `number` and `year`; None where the source does not number its notices.
     notice_number: re.Pattern[str] | None = None
     # Windows of an audit: of another size than the sync's, so that what hid in those shows here.
     audit_span: timedelta = timedelta(hours=2)
