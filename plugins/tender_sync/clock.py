@@ -1,7 +1,5 @@
 """Time as something handed in: the real clock here, simulated ones in tests."""
 
-from __future__ import annotations
-
 import time
 from datetime import UTC, datetime
 from typing import Protocol

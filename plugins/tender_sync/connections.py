@@ -1,7 +1,5 @@
 """Opens Airflow's connections to MongoDB and to the APIs; their failures become errors in plain words."""
 
-from __future__ import annotations
-
 import threading
 import weakref
 from collections.abc import Iterator, Mapping

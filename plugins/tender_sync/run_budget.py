@@ -1,7 +1,5 @@
 """Waits within a run's time budget, logging each wait and renewing the lease."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field

@@ -1,7 +1,5 @@
 """What a run has used and done: the names of all counters, and the counts that no commit has stored yet."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """How a run ended, as code decides by it; what a person reads of it stands beside it as a reason."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 

@@ -1,7 +1,5 @@
 """Parses timestamps that people write in forms, in the environment and in sync jobs."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 from tender_sync.errors import FixSetup

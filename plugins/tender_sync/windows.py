@@ -4,8 +4,6 @@ History is read in windows, forward in time, from the watermark to the run's cei
 whole seconds. Only `to_api_time` knows that an API has another clock.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """Fetches one page of one source over HTTP: pace, attempts, and whether the answer can be trusted."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass

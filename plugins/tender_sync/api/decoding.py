@@ -1,7 +1,5 @@
 """Decodes the bytes of one answer to its release package, and repairs what real answers contain."""
 
-from __future__ import annotations
-
 import codecs
 import json
 import re

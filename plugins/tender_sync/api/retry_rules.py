@@ -1,7 +1,5 @@
 """Tables: which HTTP status and which exception leads to which action. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from ssl import SSLCertVerificationError
 

@@ -1,7 +1,5 @@
 """Builds the DAGs of the sources and the two that watch over them; `dags/` has one small file for each."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any

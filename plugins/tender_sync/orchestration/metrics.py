@@ -3,8 +3,6 @@
 The source is part of the name (`tender_sync.find_a_tender.pages`) because plain StatsD has no tags.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 
 from airflow.sdk.observability import stats

@@ -1,7 +1,5 @@
 """A notifier that needs no service: it writes to a file. Airflow's others (SMTP, Slack …) can take its place."""
 
-from __future__ import annotations
-
 import json
 import os
 from datetime import UTC, datetime

@@ -3,8 +3,6 @@
 `run_request` refuses what shows only when several fields are read together.
 """
 
-from __future__ import annotations
-
 from airflow.sdk import Param
 
 from tender_sync.pipeline.run_request import Mode

@@ -1,7 +1,5 @@
 """The sensor that detects a source's transition from backfilling to syncing."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue

@@ -1,7 +1,5 @@
 """Turns our errors into Airflow's. The message says everything, so no traceback of causes follows it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

@@ -1,7 +1,5 @@
 """The sources, as data. A new one is one more module here, and one more name in `SOURCES`."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from tender_sync.sources.base import Source

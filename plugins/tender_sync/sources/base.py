@@ -1,7 +1,5 @@
 """What a source is: one frozen record of its API, its windows and its pace."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field

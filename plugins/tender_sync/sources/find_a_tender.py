@@ -1,7 +1,5 @@
 """Find a Tender as data, every number beside the place it comes from."""
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime, timedelta
 

@@ -1,7 +1,5 @@
 """The pace of requests to one API, shared by all tasks, runs and processes through MongoDB (`syncPace`)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any

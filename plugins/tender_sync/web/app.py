@@ -5,8 +5,6 @@ origin, so a script in a notice would act as the person who looks at it. So noti
 script inserts them as text, and the content security policy allows no other script.
 """
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path

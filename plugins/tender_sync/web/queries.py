@@ -1,7 +1,5 @@
 """What the page reads from MongoDB. Every query uses an index and returns a bounded number of documents."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -3,8 +3,6 @@
 Times are ISO 8601 in UTC, durations are seconds, shares are from 0 to 1. An unknown value is None.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import zlib
