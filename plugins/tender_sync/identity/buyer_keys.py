@@ -14,7 +14,7 @@ from tender_sync.mapping.contract import MappedContract
 from tender_sync.mapping.parties import UNKNOWN_BUYER, buyer_of, register_of
 from tender_sync.mapping.release import Release
 
-# Registers seen in the ids of both services' buyers, preferred ones first; docs/BUYERS.md says of what they are.
+# Registers seen in the ids of both services' buyers, preferred ones first. docs/BUYERS.md says what each registers.
 # Registers that are not listed come last.
 REGISTERS = ("GB-PPON", "GB-NHS", "GB-LAE", "GB-GOR", "GB-UKPRN", "GB-MPR", "GB-CHC", "GB-NIC", "GB-COH", "GB-SRS")
 _LONGEST_KEY = 1000  # in characters: every name of a page is searched for in one command, which may have 16 MiB
@@ -46,8 +46,8 @@ def slugify(name: str) -> str:
 def name_key(name: str) -> str | None:
     """Return one key for all spellings of a name; None for no name.
 
-    docs/BUYERS.md says what does not count ("North Yorkshire Council" also buys as "The North Yorkshire Council"). A
-    key of over 1,000 characters is cut there, and twelve hex digits of its SHA-256 are added.
+    docs/BUYERS.md lists the differences that do not count ("North Yorkshire Council" also buys as "The North Yorkshire
+    Council"). A key of over 1,000 characters is cut there, and twelve hex digits of its SHA-256 are added.
     """
     if name == UNKNOWN_BUYER:
         return None

@@ -28,7 +28,7 @@ class Standing(TypedDict):
 
 
 _ORDER = attrgetter("order")
-_END_PLANNING = frozenset({Kind.TENDER, Kind.AWARD, Kind.CANCELLATION})
+_AFTER_PLANNING = frozenset({Kind.TENDER, Kind.AWARD, Kind.CANCELLATION})
 _TAKES_BIDS = frozenset({Kind.PLANNING, Kind.TENDER})  # a call for competition may be a prior information notice
 
 
@@ -122,8 +122,8 @@ class _Family:
         later = self._full[bisect(self._full, notice.order, key=_ORDER) :]
         if notice.kind is Kind.PLANNING:
             # A tender supersedes the plan even when the plan was published once more after it.
-            ends = (each for each in later if each.kind in _END_PLANNING or _is_newer_version(each, notice))
-            return next(ends, self._last_tender)
+            newer = (each for each in later if each.kind in _AFTER_PLANNING or _is_newer_version(each, notice))
+            return next(newer, self._last_tender)
         if notice.kind is Kind.TENDER:
             return _successor_of_tender(notice, later, self.deadlines[notice.id])
         return next((each for each in later if _is_newer_version(each, notice)), None)
@@ -172,7 +172,8 @@ class _Family:
     def _updated_award(self, update: Notice) -> Notice | None:
         """Return the award notice that `update` updates: the last one before it of its step about its awards.
 
-        Without one, an old-rules update is of the only award notice (the EU profile of OCDS takes the nearest before).
+        Without one, an update of the old rules is of the only award notice there is, if that has no more awards:
+        docs/LINEAGE.md says why. (The EU profile of OCDS takes the nearest before it.)
         """
         if not update.is_update:
             return None

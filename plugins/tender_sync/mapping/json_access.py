@@ -18,11 +18,7 @@ _TAGS = {
     rf"</?(?:a|b|strong|i|em|u|span|font){_TAG_ENDS}": "",
 }
 # Non-breaking blanks and hyphens, and characters without width: zero-width blanks, soft hyphens, byte order marks.
-_ODD_CHARACTERS = (
-    *((odd, " ") for odd in "\xa0\u2007\u202f"),
-    ("\u2011", "-"),
-    *((odd, "") for odd in "\xad\u200b\u2060\ufeff"),
-)
+_ODD_CHARACTERS = {"\u2011": "-"} | dict.fromkeys("\xa0\u2007\u202f", " ") | dict.fromkeys("\xad\u200b\u2060\ufeff", "")
 _ENTITY = re.compile(r"&(?:[a-z]{2,8}|#[0-9]{1,7}|#x[0-9a-f]{1,6});", re.IGNORECASE)
 
 
@@ -84,7 +80,7 @@ def _plain(value: str) -> str:
         for tag, instead in _TAGS.items():
             value = re.sub(tag, instead, value, flags=re.IGNORECASE)
     if not value.isascii():
-        for odd, plain in _ODD_CHARACTERS:
+        for odd, plain in _ODD_CHARACTERS.items():
             value = value.replace(odd, plain)
     return value
 

@@ -85,7 +85,7 @@ def contract_mechanism(release: Release) -> Mechanism | None:
         mechanism = _call_off_in_texts(release) or _in_title(release) or mechanism or _set_up_in_texts(release)
     if mechanism is None:
         return "standard" if any(tender.get(field) for tender in release.tenders for field in _PROCEDURE) else None
-    if mechanism == "dps" and release.regime == "CELEX" and release.stage == "AWARD":
+    if mechanism == "dps" and release.regime == "CELEX" and release.stage == "AWARD":  # a DPS itself is never awarded
         return "call_off_dps"
     return mechanism
 

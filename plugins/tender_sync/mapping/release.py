@@ -23,8 +23,8 @@ _TAGS_OF_STAGE: Mapping[Stage, tuple[str, ...]] = {
     "TENDER": ("tender", "tenderamendment", "tenderupdate", "tendercancellation"),
     "PLANNING": ("planning", "planningupdate"),
 }
-# These decide the status, whatever tender.status says: `complete`, `withdrawn`, `cancelled` and none were found with
-# tenderCancellation.
+# These tags decide the status, whatever tender.status says: a tenderCancellation was found with status `complete`,
+# `withdrawn`, `cancelled` and none.
 _STATUS_OF_TAG: Mapping[str, Status] = {
     "tendercancellation": "CANCELLED",
     "awardcancellation": "CANCELLED",
