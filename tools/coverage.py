@@ -20,8 +20,8 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from tender_sync.mapping.contract import map_ocds_to_contract
-from tender_sync.mapping.json_access import walk
-from tender_sync.mapping.release import Release, tags
+from tender_sync.mapping.json_access import walk, words
+from tender_sync.mapping.release import Release
 from tools.ocds_server.catalogue import CONTRACTS_FINDER
 from tools.ocds_server.load import load
 
@@ -155,7 +155,7 @@ def _cell(field: str, pairs: list[tuple[dict[str, Any], MappedContract]]) -> str
 
 def _awarded(pairs: list[tuple[dict[str, Any], MappedContract]]) -> str:
     """Count the award notices that are AWARDED: none by the plain rules; all but dynamic markets and failed awards."""
-    shown = [contract["status"] for release, contract in pairs if tags(release) & {"award", "awardupdate"}]
+    shown = [contract["status"] for release, contract in pairs if words(release, "tag") & {"award", "awardupdate"}]
     return f"0 → {shown.count('AWARDED')} of {len(shown)}"
 
 

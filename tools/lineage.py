@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tender_sync.identity.lineage import lineage
-from tender_sync.mapping.release import tags
+from tender_sync.mapping.json_access import words
 from tools.identity import mapped
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def main() -> None:
             if len(family) > 1:
                 print(f"  {ocid}: {family[0]['title'][:60]}")
             for each in family if len(family) > 1 else ():
-                kind = f"{each['noticeType'] or each['regime'] or ''} {'+'.join(sorted(tags(each['rawData'])))}"
+                kind = f"{each['noticeType'] or each['regime'] or ''} {'+'.join(sorted(words(each['rawData'], 'tag')))}"
                 standing = standings[each["noticeId"]]
                 moved = standing["deadlineDate"] if standing["deadlineDate"] != each["statedDeadlineDate"] else None
                 shown = f"{standing['supersededBy'] or 'shown'}{f', until {moved}' if moved else ''}"

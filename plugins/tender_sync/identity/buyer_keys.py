@@ -14,22 +14,10 @@ from tender_sync.mapping.contract import MappedContract
 from tender_sync.mapping.parties import UNKNOWN_BUYER, buyer_of, register_of
 from tender_sync.mapping.release import Release
 
-# Registers seen in the ids of both services' buyers, preferred ones first: the Procurement Act's own identifier, then
-# registers of public bodies, of charities and companies, and the accounts of the older Supplier Registration Service.
+# Registers seen in the ids of both services' buyers, preferred ones first. docs/BUYERS.md says what each registers.
 # Registers that are not listed come last.
-REGISTERS = (
-    "GB-PPON",
-    "GB-NHS",
-    "GB-LAE",
-    "GB-GOR",
-    "GB-UKPRN",
-    "GB-MPR",
-    "GB-CHC",
-    "GB-NIC",
-    "GB-COH",
-    "GB-SRS",
-)
-_LONGEST_KEY = 1000
+REGISTERS = ("GB-PPON", "GB-NHS", "GB-LAE", "GB-GOR", "GB-UKPRN", "GB-MPR", "GB-CHC", "GB-NIC", "GB-COH", "GB-SRS")
+_LONGEST_KEY = 1000  # in characters: every name of a page is searched for in one command, which may have 16 MiB
 # Typographic apostrophes and dashes within a word. They split it, as ' and - do.
 _PUNCTUATION = re.compile(r"(?<=\w)[\u2010-\u205e](?=\w)")
 
@@ -58,25 +46,19 @@ def slugify(name: str) -> str:
 def name_key(name: str) -> str | None:
     """Return one key for all spellings of a name; None for no name.
 
-    Case, punctuation and accents do not count, `&` is `and`, `Ltd` is `Limited`, and a leading `The` is left off
-    ("North Yorkshire Council" also buys as "The North Yorkshire Council"). A key of over 1,000 characters is cut there,
-    and twelve hex digits of its SHA-256 are added.
+    docs/BUYERS.md lists the differences that do not count ("North Yorkshire Council" also buys as "The North Yorkshire
+    Council"). A key of over 1,000 characters is cut there, and twelve hex digits of its SHA-256 are added.
     """
     if name == UNKNOWN_BUYER:
         return None
     key = slugify(_PUNCTUATION.sub("-", name.replace("&", " and ")))
     key = f"{key[:-3]}limited" if key.endswith("-ltd") else key
     key = key.removeprefix("the-")
-    # Every name of a page is searched for in one command, which may have 16 MiB.
     return key if len(key) <= _LONGEST_KEY else f"{key[:_LONGEST_KEY]}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
 
 
 def org_id(contract: Mapping[str, Any], published: Iterable[str | None] = ()) -> str | None:
-    """Return the key of a contract's buyer; None if the contract has neither a buyer's name nor its id.
-
-    A name with at most one id in each register is one organisation. Its key is its id in the first of `REGISTERS` that
-    has one, or else the name key. A name with two ids in one register is several organisations: each id in a register
-    is a key, and contracts without such an id get the name key. Without a name the published id is the key.
+    """Return the key of a contract's buyer, by the rules of docs/BUYERS.md; None if it has neither a name nor an id.
 
     :param published: all ids published under the contract's buyer name, in any contract
     """
@@ -87,11 +69,8 @@ def org_id(contract: Mapping[str, Any], published: Iterable[str | None] = ()) ->
     registered = {each: register for each in {own, *published} if each and (register := register_of(each))}
     if len(set(registered.values())) < len(registered):
         return own if own in registered else key
-    return min(registered, key=lambda each: _preference(registered[each]), default=key)
-
-
-def _preference(register: str) -> tuple[int, str]:
-    return (REGISTERS.index(register) if register in REGISTERS else len(REGISTERS), register)
+    order = [*REGISTERS, *sorted(registered.values())]
+    return min(registered, key=lambda each: order.index(registered[each]), default=key)
 
 
 def map_buyer(contract: MappedContract, key: str) -> MappedBuyer:

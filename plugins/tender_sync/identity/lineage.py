@@ -1,13 +1,7 @@
 """Decides which notice of a procurement to show, which notice supersedes which, and until when bids are taken.
 
-Pure: from whole families of notices to the `Standing` of each, whatever order they came in. Contracts Finder keeps a
-notice's guid through all its versions. Find a Tender publishes every step as a new notice under the procurement's ocid,
-and has reused ocids for unrelated buyers (one for 29 of them). So a family on Find a Tender shares ocid and buyer.
-
-Of planning notices and of tenders the newest counts; a tender supersedes the planning, an award supersedes the tender.
-Awards are many: a later step (UK6 after UK5) supersedes the awards or contracts that it names, and an award notice is
-superseded when all its parts are. Two award notices of one step are both shown, unless one is an update of the other.
-docs/LINEAGE.md has the rules case by case, with the notices on which they were found.
+Pure: from whole families of notices to the `Standing` of each, whatever order they came in. docs/LINEAGE.md says which
+notices are one family, and has the rules case by case, with the notices on which they were found.
 """
 
 from __future__ import annotations
@@ -20,15 +14,13 @@ from itertools import chain, pairwise
 from operator import attrgetter
 from typing import Any, TypedDict
 
-from tender_sync.identity.notice_facts import UNDATED, Kind, Notice, Step, guid_of, notice_of
+from tender_sync.identity.notice_facts import UNDATED, Kind, Notice, Step, notice_of
 from tender_sync.mapping.groups import connected_groups
+from tender_sync.sources import SOURCES
 
 
 class Standing(TypedDict):
-    """The fields that a contract gets from the other notices of its family.
-
-    `deadlineDate` is the notice's own `statedDeadlineDate`, unless a corrigendum moved it.
-    """
+    """The fields that a contract gets from the other notices of its family."""
 
     isLatest: bool
     supersededBy: str | None
@@ -36,6 +28,7 @@ class Standing(TypedDict):
 
 
 _ORDER = attrgetter("order")
+_AFTER_PLANNING = frozenset({Kind.TENDER, Kind.AWARD, Kind.CANCELLATION})
 _TAKES_BIDS = frozenset({Kind.PLANNING, Kind.TENDER})  # a call for competition may be a prior information notice
 
 
@@ -66,7 +59,7 @@ def keys_of(source: str, contract: Mapping[str, Any]) -> set[tuple[str, str]]:
     """Return the keys that find a contract's family: `("ocid", ocid)` and `("guid", prefix of its notice ids)`."""
     ocid = contract.get("ocid")  # contracts of the first version may lack any field
     keys = {("ocid", ocid)} if ocid else set()
-    guid = guid_of(source, contract["noticeId"])
+    guid = SOURCES[source].publisher.guid_of(contract["noticeId"])
     return keys | {("guid", f"{guid}-")} if guid else keys
 
 
@@ -129,7 +122,8 @@ class _Family:
         later = self._full[bisect(self._full, notice.order, key=_ORDER) :]
         if notice.kind is Kind.PLANNING:
             # A tender supersedes the plan even when the plan was published once more after it.
-            return next((each for each in later if _supersedes_planning(each, notice)), self._last_tender)
+            newer = (each for each in later if each.kind in _AFTER_PLANNING or _is_newer_version(each, notice))
+            return next(newer, self._last_tender)
         if notice.kind is Kind.TENDER:
             return _successor_of_tender(notice, later, self.deadlines[notice.id])
         return next((each for each in later if _is_newer_version(each, notice)), None)
@@ -178,8 +172,8 @@ class _Family:
     def _updated_award(self, update: Notice) -> Notice | None:
         """Return the award notice that `update` updates: the last one before it of its step about its awards.
 
-        Under the old rules an update (F20) must number its contract, but an award need not. Such an update is of the
-        only award notice there is, if that has no more awards. (The EU profile of OCDS takes the nearest before it.)
+        Without one, an update of the old rules is of the only award notice there is, if that has no more awards:
+        docs/LINEAGE.md says why. (The EU profile of OCDS takes the nearest before it.)
         """
         if not update.is_update:
             return None
@@ -195,15 +189,9 @@ class _Family:
         return max(before, key=_ORDER, default=None)
 
 
-def _supersedes_planning(later: Notice, planning: Notice) -> bool:
-    return later.kind in {Kind.TENDER, Kind.AWARD, Kind.CANCELLATION} or _is_newer_version(later, planning)
-
-
 def _successor_of_tender(tender: Notice, later: Iterable[Notice], deadline: datetime | None) -> Notice | None:
-    """Return the first of `later` that is a newer tender, an award, or the cancellation of the tender's last lot.
-
-    Awards before its `deadline` do not supersede a dynamic purchasing system.
-    """
+    """Return the first of `later` that is a newer tender, an award, or the cancellation of the tender's last lot."""
+    # Awards before its deadline do not supersede a dynamic purchasing system.
     open_until = deadline if tender.stays_open and deadline else UNDATED
     open_lots = set(tender.lots)
     for each in later:

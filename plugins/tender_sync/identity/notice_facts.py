@@ -9,36 +9,21 @@ from enum import IntEnum
 from typing import Any
 
 from tender_sync.identity.buyer_keys import name_key
-from tender_sync.mapping.json_access import identifier, text
+from tender_sync.mapping.json_access import identifier, text, words
 from tender_sync.mapping.parties import UNKNOWN_BUYER
-from tender_sync.mapping.release import tags
+from tender_sync.mapping.release import MARKET_NOTICES
 from tender_sync.sources import SOURCES
 
 # The only fields of a contract that are read: some hundred bytes of ten thousand.
 LINEAGE_FIELDS = (
-    "source",
-    "noticeId",
-    "ocid",
-    "buyerOrg",
-    "buyerName",
-    "stage",
-    "noticeType",
-    "publishedDate",
-    "deadlineDate",
-    "statedDeadlineDate",
-    "rawData.tag",
-    "rawData.tender.status",
-    "rawData.tender.lots.id",
-    "rawData.tender.items.id",
+    *("source", "noticeId", "ocid", "buyerOrg", "buyerName", "stage", "noticeType"),
+    *("publishedDate", "deadlineDate", "statedDeadlineDate"),
+    *("rawData.tag", "rawData.tender.status", "rawData.tender.lots.id", "rawData.tender.items.id"),
     "rawData.tender.techniques.hasDynamicPurchasingSystem",
-    "rawData.awards.id",
-    "rawData.contracts.id",
-    "rawData.contracts.awardID",
+    *("rawData.awards.id", "rawData.contracts.id", "rawData.contracts.awardID"),
 )
 
 UNDATED = datetime.min.replace(tzinfo=UTC)
-_MARKET_NOTICES = frozenset({"UK13", "UK14", "UK15", "UK16"})
-_NEW_MARKET_MEMBERS = "UK15"
 _CONTRACT_ENDS = frozenset({"contracttermination", "awardcancellation"})
 # UK10 and the performance notices tell what changed or was measured of a contract, not the contract itself.
 _CONTRACT_NEWS = frozenset({"contractamendment", "implementation", "implementationupdate"})
@@ -61,9 +46,6 @@ class Step(IntEnum):
     AWARDED = 1
     SIGNED = 2
     ENDED = 3
-
-
-_STEPS: Mapping[str | None, Step] = {"UK5": Step.INTENDED, "UK6": Step.AWARDED}
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,18 +80,25 @@ class Notice:
 def notice_of(contract: Mapping[str, Any]) -> Notice:
     """Return the facts of a contract document. Only `LINEAGE_FIELDS` are read; old documents may lack most of them."""
     release, notice_id = contract.get("rawData") or {}, contract["noticeId"]
-    guid, notice_type, found_tags = guid_of(contract["source"], notice_id), contract.get("noticeType"), tags(release)
+    guid = SOURCES[contract["source"]].publisher.guid_of(notice_id)
+    notice_type, found_tags = contract.get("noticeType"), words(release, "tag")
     kind = _kind(contract, found_tags)
-    contracts = _award_of_each_contract(release, notice_id)
+    contracts = {
+        contract_id: _part_id(each.get("awardID"), notice_id) or contract_id  # one that names no award is its own
+        for each in _objects(release, "contracts")
+        if (contract_id := _part_id(each.get("id"), notice_id))
+    }
     own_awards = (_part_id(each.get("id"), notice_id) for each in _objects(release, "awards"))
     awards = frozenset({*filter(None, own_awards), *contracts.values()})
+    # A name's key has no capitals, so it never equals an id. Notices without any buyer are one family.
+    buyers = {contract.get("buyerOrg"), name_key(contract.get("buyerName") or UNKNOWN_BUYER)}
     # Contracts Finder tells by the guid which notice is an update, and publishes every version in full.
     on_find_a_tender = guid is None
     return Notice(
         id=notice_id,
         guid=guid,
         ocid=contract.get("ocid"),
-        buyers=_buyers(contract),
+        buyers=frozenset(filter(None, buyers)) or frozenset({""}),
         order=(contract.get("publishedDate") or UNDATED, kind, notice_id),
         kind=kind,
         step=_step(notice_type, found_tags),
@@ -127,13 +116,8 @@ def notice_of(contract: Mapping[str, Any]) -> Notice:
     )
 
 
-def guid_of(source: str, notice_id: str) -> str | None:
-    """Return the guid that all versions of a notice share; None for a source that publishes none."""
-    return SOURCES[source].publisher.guid_of(notice_id)
-
-
 def _kind(contract: Mapping[str, Any], found_tags: set[str]) -> Kind:
-    if contract.get("noticeType") in _MARKET_NOTICES:
+    if contract.get("noticeType") in MARKET_NOTICES:
         return Kind.MARKET
     if "tendercancellation" in found_tags:
         return Kind.CANCELLATION
@@ -145,7 +129,7 @@ def _step(notice_type: str | None, found_tags: set[str]) -> Step:
         return Step.ENDED
     if notice_type is None and not any(tag.startswith("contract") for tag in found_tags):
         return Step.AWARDED
-    return _STEPS.get(notice_type, Step.SIGNED)
+    return {"UK5": Step.INTENDED, "UK6": Step.AWARDED}.get(notice_type or "", Step.SIGNED)
 
 
 def _is_update(found_tags: set[str]) -> bool:
@@ -162,31 +146,13 @@ def _is_partial(
     """
     if found_tags and found_tags <= _CONTRACT_NEWS:
         return True
-    if any(_has_content(tender) for tender in _objects(release, "tender")):
+    parts = (*_objects(release, "tender", "lots"), *_objects(release, "tender", "items"))
+    has_status = any(text(tender.get("status")) for tender in _objects(release, "tender"))
+    if has_status or any(identifier(each.get("id")) for each in parts):
         return False
-    if notice_type in _MARKET_NOTICES:
-        return notice_type == _NEW_MARKET_MEMBERS
+    if notice_type in MARKET_NOTICES:
+        return notice_type == "UK15"  # a market's new members
     return _is_update(found_tags) and not names_awards
-
-
-def _has_content(tender: Mapping[str, Any]) -> bool:
-    parts = (*_objects(tender, "lots"), *_objects(tender, "items"))
-    return bool(text(tender.get("status"))) or any(identifier(each.get("id")) for each in parts)
-
-
-def _buyers(contract: Mapping[str, Any]) -> frozenset[str]:
-    # A name's key has no capitals, so it never equals an id. Notices without any buyer are one family.
-    keys = (contract.get("buyerOrg"), name_key(contract.get("buyerName") or UNKNOWN_BUYER))
-    return frozenset({key for key in keys if key} or {""})
-
-
-def _award_of_each_contract(release: Mapping[str, Any], notice_id: str) -> dict[str, str]:
-    """Return the award id of each contract id; a contract that names no award is its own award."""
-    return {
-        contract_id: _part_id(each.get("awardID"), notice_id) or contract_id
-        for each in _objects(release, "contracts")
-        if (contract_id := _part_id(each.get("id"), notice_id))
-    }
 
 
 def _part_id(value: object, notice_id: str) -> str | None:
@@ -198,8 +164,7 @@ def _part_id(value: object, notice_id: str) -> str | None:
 def _objects(value: Mapping[str, Any], *path: str) -> list[Mapping[str, Any]]:
     """Return the JSON objects at `path`: the same from a whole release as from its projection to `LINEAGE_FIELDS`.
 
-    A MongoDB projection does not look into an object keyed by numbers. So this does not either; compare
-    `json_access.members`.
+    Unlike `json_access.objects` this does not look into an object keyed by numbers, as a MongoDB projection does not.
     """
     found: list[Any] = [value]
     for key in path:

@@ -1,7 +1,5 @@
 """Gives each procurement of a notice that announces several a `noticeId` of its own.
 
-Such a notice comes as several releases with one id and different ocids. Each becomes a contract.
-
 Find a Tender's API documentation says: "Release IDs are unique within a procurement process (ocid)". A notice lists
 "the OCIDs of the procurements the notice is linked to". The mapping of forms that the service follows makes one release
 of each object of a prior information notice. All of them have the notice's number as their id.

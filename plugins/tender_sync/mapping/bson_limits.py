@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import bson
@@ -22,18 +22,12 @@ _ENVELOPE_LEVELS = 1
 ENVELOPE_BYTES = 64 * 1024
 MAX_BYTES = 16 * 1024 * 1024 - ENVELOPE_BYTES
 
-_LEAST, _GREATEST = -(2**63), 2**63 - 1
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _REPLACEMENT = "\ufffd"
 
 
 def storable(value: object) -> Any:
-    """Return a `repaired` copy of a JSON value, if it is small enough to be a field of a document.
-
-    Raises:
-        RejectedRelease: it is nested too deeply, or too large.
-
-    """
+    """Return a `repaired` copy of a JSON value; raise RejectedRelease where it is too deep or large for a field."""
     copy = repaired(value)
     ensure_fits({"rawData": copy})
     return copy
@@ -44,11 +38,8 @@ def repaired(value: object) -> Any:
 
     Whole numbers past 64 bits become their decimal digits; NaN and the infinities become their names (`"NaN"`,
     `"Infinity"`, `"-Infinity"`); lone surrogates, and NULs in keys, become U+FFFD. Keys with dots and dollars stay:
-    MongoDB 5 and later take them. All else is kept as it is, also the order of keys.
-
-    Raises:
-        RejectedRelease: it is nested too deeply to be a field of a document.
-
+    MongoDB 5 and later take them. All else is kept as it is, also the order of keys. Raises RejectedRelease where the
+    value is nested too deeply to be a field of a document.
     """
     return _copy(value, _ENVELOPE_LEVELS)
 
@@ -80,33 +71,24 @@ def _copy(value: object, level: int) -> Any:
         return _copy_object(value, level)
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    if isinstance(value, int) and not _LEAST <= value <= _GREATEST:
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
         return _digits(value)
     return value
 
 
 def _copy_object(value: Mapping[str, object], level: int) -> dict[str, Any]:
-    if _are_plain(value):
+    keys = "".join(value)  # looked at joined, to be fast: this runs for every object
+    if keys.isascii() and "\0" not in keys:
         return {
             key: each if type(each) is str and each.isascii() else _copy(each, level + 1) for key, each in value.items()
         }
-    names = {key: _valid_key(key) for key in value}
+    names = {key: _valid_text(key).replace("\0", _REPLACEMENT) for key in value}
     taken = {key for key, name in names.items() if name == key}
     for key in sorted(names.keys() - taken):  # sorted, so that the order of keys does not decide what they become
         while names[key] in taken:  # two keys must not become one
             names[key] += _REPLACEMENT
         taken.add(names[key])
     return {names[key]: _copy(element, level + 1) for key, element in value.items()}
-
-
-def _are_plain(keys: Iterable[str]) -> bool:
-    """Tell whether all keys are kept as they are. Looks at the keys joined, to be fast: it runs for every object."""
-    joined = "".join(keys)
-    return joined.isascii() and "\0" not in joined
-
-
-def _valid_key(key: str) -> str:
-    return _valid_text(key).replace("\0", _REPLACEMENT)
 
 
 def _valid_text(value: str) -> str:

@@ -1,19 +1,18 @@
 """Maps an OCDS release to a contract, the document that the web app reads.
 
-Each kind of field has its module: `release` (stage, status), `cpv`, `values`, `timeline`, `parties`, `lots`,
-`documents`, `mechanism`, `submission`, `renewal`, `scope`. All of them are pure, and read odd JSON as absent instead of
-failing on it.
+Each kind of field has its module. All of them are pure, and read odd JSON as absent instead of failing on it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, TypeAlias, TypedDict
 from urllib.parse import quote
 
 from tender_sync.errors import RejectedRelease
+from tender_sync.mapping import submission, timeline
 from tender_sync.mapping.bson_limits import ensure_fits, repaired
 from tender_sync.mapping.canonical_json import content_hash
 from tender_sync.mapping.cpv import cpv_codes, derive_sector_from_cpv
@@ -25,20 +24,6 @@ from tender_sync.mapping.parties import UNKNOWN_BUYER, AwardedSupplier, BuyerCon
 from tender_sync.mapping.release import Release, Stage, Status
 from tender_sync.mapping.renewal import renewal
 from tender_sync.mapping.scope import ContractType, contract_type, delivery_region, geographic_scope, has_eu_funding
-from tender_sync.mapping.submission import (
-    procurement_method_details,
-    submission_method,
-    submission_portal_url,
-    suitable_for,
-)
-from tender_sync.mapping.timeline import (
-    award_date,
-    contract_period,
-    deadline_date,
-    enquiry_period_end,
-    published_date,
-    tender_period_start,
-)
 from tender_sync.mapping.values import Basis, award_value, estimated_value
 from tender_sync.sources import SOURCES
 from tender_sync.sources.base import PublisherRules, RegionPlace
@@ -50,20 +35,16 @@ MAPPER_VERSION = 10
 # In characters. One command searches for the ids of a whole page, and a command may have 16 MiB.
 LONGEST_ID = 1000
 
-# The web app's model requires a title, as it does a buyer's name.
-UNTITLED = "Untitled"
+UNTITLED = "Untitled"  # the web app's model requires a title, as it does a buyer's name
 
 OcdsRelease: TypeAlias = dict[str, Any]
 
 
 class MappedContract(TypedDict):
-    """The contract of one release. Every field is always there; it is None or empty where the notice says nothing.
+    """The contract of one release, field by field in docs/CONTRACTS.md; what a notice does not say is None or empty.
 
-    Dates are aware, in UTC, cut to milliseconds. The procurement is worth from `valueMin` to `valueMax`, in `currency`
-    and on the basis `valueBasis`; `awardValue` and the values of lots are on that basis too. `values.estimated_value`
-    says how they are found. `valueBasis` is None for Contracts Finder, which does not state it. `releaseHash` is equal
-    for releases of equal content. `statedDeadlineDate` is what this notice states; `deadlineDate` differs from it once
-    storage has moved it after a corrigendum (`identity.lineage`).
+    Dates are aware. `deadlineDate` differs from `statedDeadlineDate` once storage has moved it after a corrigendum
+    (`identity.lineage`).
     """
 
     ocid: str | None
@@ -118,25 +99,23 @@ class MappedContract(TypedDict):
 
 
 def map_ocds_to_contract(release: object, source: str) -> MappedContract:
-    """Return the contract of one release, which may be any JSON.
+    """Return the contract of one release, which may be any JSON, from the source of this name in `SOURCES`.
 
-    `source` is a name in `SOURCES`, such as `FIND_A_TENDER`.
-
-    Raises:
-        RejectedRelease: the release is no JSON object, has no usable `id`, or MongoDB cannot hold or find it.
-
+    Raises RejectedRelease where the release is no JSON object, has no usable `id`, or MongoDB cannot hold or find it.
     """
     publisher = SOURCES[source].publisher
-    raw = _json_object(release)
+    if not isinstance(release, dict):
+        raise RejectedRelease(f"it is a {type(release).__name__}, not a JSON object; nothing can be made of it")
+    raw: OcdsRelease = repaired(release)
     notice_id = _notice_id(raw)
     read = Release(raw)
     buyer = buyer_of(read)
     codes = cpv_codes(read)
     stated = estimated_value(read)
     lots = lots_of(read, stated)
-    period = contract_period(read)
-    extension = renewal(read)
-    deadline = deadline_date(read)
+    start, end = timeline.contract_period(read)
+    can_renew, renewal_description = renewal(read)
+    deadline = timeline.deadline_date(read)
     contract = MappedContract(
         ocid=text(raw.get("ocid")),
         noticeId=notice_id,
@@ -155,41 +134,44 @@ def map_ocds_to_contract(release: object, source: str) -> MappedContract:
         valueMax=stated.high,
         valueBasis=stated.basis if publisher.states_value_basis else None,
         currency=stated.currency,
-        publishedDate=published_date(read),
+        publishedDate=timeline.published_date(read),
         deadlineDate=deadline,
         statedDeadlineDate=deadline,
         noticeType=read.notice_type,
         regime=read.regime if publisher.states_regime else None,
-        contractStartDate=period.start,
-        contractEndDate=period.end,
+        contractStartDate=start,
+        contractEndDate=end,
         procurementMethod=word(read.tenders, "procurementMethod"),
-        procurementMethodDetails=procurement_method_details(read),
+        procurementMethodDetails=submission.procurement_method_details(read),
         contractMechanism=contract_mechanism(read),
         contractType=contract_type(read),
-        submissionMethod=submission_method(read),
-        submissionPortalUrl=submission_portal_url(read),
+        submissionMethod=submission.submission_method(read),
+        submissionPortalUrl=submission.submission_portal_url(read),
         buyerContact=buyer.contact,
         documents=documents_of(read),
         lots=lots,
         lotCount=len(lots),
         maxLotsBidPerSupplier=max_lots_bid_per_supplier(read),
-        suitableForSme=suitable_for(read, "sme"),
-        suitableForVco=suitable_for(read, "vcse"),
-        canRenew=extension.possible,
-        renewalDescription=extension.description,
+        suitableForSme=submission.suitable_for(read, "sme"),
+        suitableForVco=submission.suitable_for(read, "vcse"),
+        canRenew=can_renew,
+        renewalDescription=renewal_description,
         geographicScope=geographic_scope(read),
         hasEuFunding=has_eu_funding(read),
         awardedSuppliers=awarded_suppliers(read),
-        awardDate=award_date(read),
+        awardDate=timeline.award_date(read),
         awardValue=award_value(read, stated),
-        tenderPeriodStart=tender_period_start(read),
-        enquiryPeriodEnd=enquiry_period_end(read),
+        tenderPeriodStart=timeline.tender_period_start(read),
+        enquiryPeriodEnd=timeline.enquiry_period_end(read),
         rawData=raw,
         releaseHash=content_hash(raw),
         mapperVersion=MAPPER_VERSION,
     )
     ensure_fits(contract)
-    _ensure_findable(contract)
+    for name in ("noticeId", "ocid", "buyerOrg"):
+        length = len(contract[name] or "")
+        if length > LONGEST_ID:
+            raise RejectedRelease(f"its {name} has {length:,} characters, expected at most {LONGEST_ID:,} in an id")
     return contract
 
 
@@ -212,13 +194,6 @@ _DESCRIPTIONS = (
 )
 
 
-def _json_object(release: object) -> OcdsRelease:
-    if not isinstance(release, dict):
-        raise RejectedRelease(f"it is a {type(release).__name__}, not a JSON object; nothing can be made of it")
-    raw: OcdsRelease = repaired(release)
-    return raw
-
-
 def _notice_id(release: OcdsRelease) -> str:
     notice_id = identifier(release.get("id"))
     if notice_id is None:
@@ -229,19 +204,11 @@ def _notice_id(release: OcdsRelease) -> str:
     return notice_id
 
 
-def _ensure_findable(contract: MappedContract) -> None:
-    for name in ("noticeId", "ocid", "buyerOrg"):
-        length = len(contract[name] or "")
-        if length > LONGEST_ID:
-            raise RejectedRelease(f"its {name} has {length:,} characters, expected at most {LONGEST_ID:,} in an id")
-
-
 def _source_url(release: Release, notice_id: str, publisher: PublisherRules) -> str:
-    """Return the address of the notice's public page.
+    """Return the address of the notice's public page, by the rule in docs/CONTRACTS.md.
 
-    It is the page of the notice's own id, unless the release publishes pages of this publisher and not that one: then
-    it is the last of those. Notice documents may also link to another publisher's page (a Contracts Finder award names
-    its Find a Tender notice), to an attachment (`/Notice/Attachment/…`) or to any address at all: these do not count.
+    Notice documents may also link to another publisher's page (a Contracts Finder award names its Find a Tender
+    notice), to an attachment (`/Notice/Attachment/…`) or to any address at all: these do not count.
     """
     prefix = publisher.page_host + publisher.page_path
     page = re.compile(f"https?://{re.escape(prefix)}(?P<id>{publisher.page_id.pattern})/?", re.IGNORECASE)
@@ -252,7 +219,5 @@ def _source_url(release: Release, notice_id: str, publisher: PublisherRules) -> 
     return f"https://{prefix}{quote(page_id, safe='')}"
 
 
-def _first(
-    read: Callable[[object], str | None], release: OcdsRelease, places: tuple[tuple[str, ...], ...]
-) -> str | None:
+def _first(read: Callable[[object], str | None], release: OcdsRelease, places: Iterable[tuple[str, ...]]) -> str | None:
     return next((found for place in places for value in walk(release, *place) if (found := read(value))), None)

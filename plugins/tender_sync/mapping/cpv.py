@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import product
 
 from tender_sync.mapping.json_access import identifier, objects, text
@@ -60,7 +60,6 @@ CPV_SECTOR_MAP: Mapping[str, str] = {
 
 # The digit after the hyphen checks the eight before it; a name may follow ("45000000-7 Construction work").
 _CODE = re.compile(r"(?P<digits>[0-9]{7,8})(?:\s*-\s*[0-9])?(?:\s.*)?")
-_DIGITS = 8
 
 # Main code first. Contracts Finder and old-regime (CELEX) notices mark one in tender.classification; CELEX lists more
 # under the items, Contracts Finder under the tender. Procurement Act notices mark none and list all under the items: of
@@ -77,24 +76,15 @@ def cpv_codes(release: Release) -> list[str]:
     """Return the CPV codes of a release as eight digits each, the main one first, each once.
 
     Codes outside the divisions of the vocabulary (`99999999`) are left out, so the first code always has a sector.
+    A missing scheme counts as CPV: no other vocabulary has codes of eight digits.
     """
-    return list(dict.fromkeys(_codes(release)))
-
-
-def _codes(release: Release) -> Iterator[str]:
     items = (objects(part, "items") for part in (release.tenders, release.awards, release.contracts))
+    found = {}
     for parts, key in product((release.tenders, *items), _KEYS):
         for classification in objects(parts, key):
-            code = _eight_digits(classification.get("id"))
-            if _is_cpv(classification.get("scheme")) and code and derive_sector_from_cpv(code):
-                yield code
-
-
-def _is_cpv(scheme: object) -> bool:
-    """Tell whether a scheme is CPV. A missing one counts: no other vocabulary has codes of eight digits."""
-    return scheme is None or (text(scheme) or "").upper() == "CPV"
-
-
-def _eight_digits(code: object) -> str | None:
-    match = _CODE.fullmatch(identifier(code) or "")
-    return match["digits"].zfill(_DIGITS) if match else None  # spreadsheets lose the zero of divisions 03 and 09
+            scheme = classification.get("scheme")
+            match = _CODE.fullmatch(identifier(classification.get("id")) or "")
+            if match and (scheme is None or (text(scheme) or "").upper() == "CPV"):
+                code = match["digits"].zfill(8)  # spreadsheets lose the zero of divisions 03 and 09
+                found[code] = derive_sector_from_cpv(code)
+    return [code for code, sector in found.items() if sector]

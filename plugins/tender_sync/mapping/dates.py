@@ -12,7 +12,6 @@ from tender_sync.sources.base import LONDON
 # the pen and broken parses (0001-01-01, 1970-01-01, year 20244).
 _YEARS = range(2000, 2100)
 _DATE_ONLY = re.compile(r"\d{4}-\d{2}-\d{2}")
-_LAST_SECOND = time(23, 59, 59)
 
 
 def parse_date(value: object, *, end_of_day: bool = False) -> datetime | None:
@@ -25,7 +24,10 @@ def parse_date(value: object, *, end_of_day: bool = False) -> datetime | None:
     if written is None:
         return None
     try:
-        moment = _read(written.upper(), _LAST_SECOND if end_of_day else time())
+        if _DATE_ONLY.fullmatch(written):
+            moment = datetime.combine(date.fromisoformat(written), time(23, 59, 59) if end_of_day else time())
+        else:
+            moment = datetime.fromisoformat(written.upper())
     except ValueError:
         return None
     if moment.year not in _YEARS:
@@ -34,9 +36,3 @@ def parse_date(value: object, *, end_of_day: bool = False) -> datetime | None:
         moment = moment.replace(tzinfo=LONDON)
     # BSON dates count milliseconds; cutting here makes a contract equal to what is read back from MongoDB.
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000).astimezone(UTC)
-
-
-def _read(written: str, time_of_day: time) -> datetime:
-    if _DATE_ONLY.fullmatch(written):
-        return datetime.combine(date.fromisoformat(written), time_of_day)
-    return datetime.fromisoformat(written)

@@ -25,19 +25,9 @@ class MappedDocument(TypedDict):
 
 
 def documents_of(release: Release) -> list[MappedDocument]:
-    """Return the documents of a release in its order, each once.
-
-    Every award of a notice repeats the notice's own document: 62 times in one of them.
-    """
-    found: list[MappedDocument] = []
-    seen = set()
-    for document in release.documents:
-        mapped = _map(document)
-        content = tuple(mapped.values())
-        if any(content) and content not in seen:
-            seen.add(content)
-            found.append(mapped)
-    return found
+    """Return the documents in the release's order, each once: awards repeat the notice's own, one notice 62 times."""
+    mapped = map(_map, release.documents)
+    return list({tuple(each.values()): each for each in mapped if any(each.values())}.values())
 
 
 def _map(document: Mapping[str, Any]) -> MappedDocument:

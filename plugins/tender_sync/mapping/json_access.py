@@ -11,21 +11,14 @@ _PLAIN_NUMBER = re.compile(r"£?(?:[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?|[0-9]+(
 
 # HTML tags count by their names, so "<100 users" stays. Of a link the address is kept: it may be where to bid.
 _TAG_ENDS = r"(?:\s+[a-z-]+\s*=[^<>]*|\s*/?)>"
-_TAGS = tuple(
-    (re.compile(tag, re.IGNORECASE), instead)
-    for tag, instead in (
-        (rf"<br{_TAG_ENDS}", "\n"),
-        (rf"(?:</?(?:p|div|ul|ol|li|h[1-6]|table|tr){_TAG_ENDS}\s*)+", "\n"),
-        (r"<a\b[^<>]*?\bhref=[\"']?(https?://[^\"'<>\s]+)[^<>]*>(?!\1)", r"\1 "),
-        (rf"</?(?:a|b|strong|i|em|u|span|font){_TAG_ENDS}", ""),
-    )
-)
+_TAGS = {
+    rf"<br{_TAG_ENDS}": "\n",
+    rf"(?:</?(?:p|div|ul|ol|li|h[1-6]|table|tr){_TAG_ENDS}\s*)+": "\n",
+    r"<a\b[^<>]*?\bhref=[\"']?(https?://[^\"'<>\s]+)[^<>]*>(?!\1)": r"\1 ",
+    rf"</?(?:a|b|strong|i|em|u|span|font){_TAG_ENDS}": "",
+}
 # Non-breaking blanks and hyphens, and characters without width: zero-width blanks, soft hyphens, byte order marks.
-_ODD_CHARACTERS = (
-    *((odd, " ") for odd in "\xa0\u2007\u202f"),
-    ("\u2011", "-"),
-    *((odd, "") for odd in "\xad\u200b\u2060\ufeff"),
-)
+_ODD_CHARACTERS = {"\u2011": "-"} | dict.fromkeys("\xa0\u2007\u202f", " ") | dict.fromkeys("\xad\u200b\u2060\ufeff", "")
 _ENTITY = re.compile(r"&(?:[a-z]{2,8}|#[0-9]{1,7}|#x[0-9a-f]{1,6});", re.IGNORECASE)
 
 
@@ -39,14 +32,10 @@ def members(value: object) -> list[Any]:
         return value
     if value is None:
         return []
-    if isinstance(value, dict) and _keyed_by_numbers(value):
+    # The first key decides for nearly every object.
+    if isinstance(value, dict) and next(iter(value), "").isdecimal() and all(key.isdecimal() for key in value):
         return list(value.values())
     return [value]
-
-
-def _keyed_by_numbers(value: dict[str, Any]) -> bool:
-    # The first key decides for nearly every object.
-    return next(iter(value), "").isdecimal() and all(key.isdecimal() for key in value)
 
 
 def walk(value: object, *path: str) -> list[Any]:
@@ -88,10 +77,10 @@ def _plain(value: str) -> str:
     if "&" in value:
         value = _ENTITY.sub(lambda entity: unescape(entity[0]), value)
     if "<" in value:
-        for tag, instead in _TAGS:
-            value = tag.sub(instead, value)
+        for tag, instead in _TAGS.items():
+            value = re.sub(tag, instead, value, flags=re.IGNORECASE)
     if not value.isascii():
-        for odd, plain in _ODD_CHARACTERS:
+        for odd, plain in _ODD_CHARACTERS.items():
             value = value.replace(odd, plain)
     return value
 
@@ -130,17 +119,12 @@ def texts(value: object, *path: str) -> list[str]:
 
 def first_text(value: object, *paths: tuple[str, ...]) -> str | None:
     """Return the first non-empty string at the first of `paths` that has one, as `text` reads it."""
-    for path in paths:
-        for each in walk(value, *path):
-            if found := text(each):
-                return found
-    return None
+    return next((found for path in paths for each in walk(value, *path) if (found := text(each))), None)
 
 
 def word(value: object, *path: str) -> str | None:
     """Return the code at `path` in lower case, as the tables of this package spell the codes of OCDS."""
-    found = first_text(value, path)
-    return found.lower() if found else None
+    return (first_text(value, path) or "").lower() or None
 
 
 def words(value: object, *path: str) -> set[str]:

@@ -50,19 +50,18 @@ class MappedLot(TypedDict):
 def lots_of(release: Release, stated: EstimatedValue) -> list[MappedLot]:
     """Return the lots of the tender; award notices state little more of them than id and status.
 
-    A lot that is cancelled and awarded is complete: 143 of 153 old-regime award notices have such lots. Where one lot,
-    or all lots together, come to the amount of the tender, their currency is the tender's: all 8 notices with two
-    currencies have lots in AED, the first of an alphabetical list, beside the same number of pounds.
+    docs/CONTRACTS.md says when a cancelled lot is complete and when a lot is in the currency of the tender: AED is the
+    first of an alphabetical list.
     """
     policy = first_text(release.tenders, ("submissionTerms", "variantPolicy"))
     lots = [_map(lot, stated, policy) for lot in release.lots]
+    awarded = {identifier(lot) for lot in walk(release.contract_awards, "relatedLots")}
     together = round(sum(lot["value"] for lot in lots if lot["value"] is not None), 2)
     for lot in lots:
         if lot["value"] is not None and stated.high in {lot["value"], together}:
             lot["currency"] = stated.currency
-    awarded = {identifier(lot) for lot in walk(release.contract_awards, "relatedLots")}
-    for lot in lots if release.contract_awards else []:
-        if lot["status"] == "cancelled" and (lot["lotId"] in awarded or not awarded):
+        is_awarded = bool(release.contract_awards) and (lot["lotId"] in awarded or not awarded)
+        if lot["status"] == "cancelled" and is_awarded:
             lot["status"] = "complete"
     return lots
 
@@ -71,7 +70,6 @@ def max_lots_bid_per_supplier(release: Release) -> int | None:
     """Return how many lots one supplier may bid for; None where unlimited (published as `1e9999`) or not stated.
 
     Public Contracts Scotland and Sell2Wales, whose notices Find a Tender passes on, state 2,147,483,647 for unlimited.
-    BSON refuses a number past 64 bits.
     """
     limits = [number(details.get("maximumLotsBidPerSupplier")) for details in objects(release.tenders, "lotDetails")]
     return next((int(limit) for limit in limits if limit is not None and 1 <= limit < 2**31 - 1), None)
@@ -79,7 +77,6 @@ def max_lots_bid_per_supplier(release: Release) -> int | None:
 
 def _map(lot: Mapping[str, Any], stated: EstimatedValue, policy: str | None) -> MappedLot:
     value = stated.of(lot)
-    renewal = first_text(lot, ("renewal", "description"))
     options = first_text(lot, ("options", "description"))
     return MappedLot(
         lotId=identifier(lot.get("id")),
@@ -89,7 +86,7 @@ def _map(lot: Mapping[str, Any], stated: EstimatedValue, policy: str | None) -> 
         currency=value.currency,
         contractPeriodDays=_days(lot),
         hasRenewal=has_renewal(lot),
-        renewalDescription=renewal,
+        renewalDescription=first_text(lot, ("renewal", "description")),
         hasOptions=True if options else any_true(lot, "hasOptions"),
         optionsDescription=options,
         variantPolicy=first_text(lot, ("submissionTerms", "variantPolicy")) or policy,

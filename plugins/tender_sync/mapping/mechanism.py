@@ -69,19 +69,14 @@ _PROCEDURE = ("procurementMethod", "procurementMethodDetails", "items", "value")
 
 
 def contract_mechanism(release: Release) -> Mechanism | None:
-    """Return the mechanism by what is published as data, else by the notice's own words.
+    """Return the mechanism by what is published as data, else by the notice's words; docs/CONTRACTS.md has the order.
 
-    - Data go first. `procurementMethodDetails` names a call-off: "Call-off from a dynamic purchasing system"
-      (Contracts Finder), "Award under framework" (Procurement Act). Dynamic market notices (UK13 to UK16) and
-      `techniques` set one up. `relatedProcesses` leads to the framework that a contract was called off from.
-    - Texts of awards and of plans tell of a call-off: of awards these alone do (4 of 266 of the Act). Some of either
-      flag a framework where the contract comes from one (11 of 12 pipeline notices, 2 of 13 awards): so the words also
-      go before a flag that stands alone.
-    - Titles and descriptions tell what is set up. Contracts Finder has no field for it, and Find a Tender's is left out
-      at times beside a title that names one (3 of 436 notices of the Act). Descriptions of the Act's tenders do not
-      count.
-    - The old rules know no award of a dynamic purchasing system: their award notices that name one award a contract
-      within it.
+    - Data: `procurementMethodDetails` is "Call-off from a dynamic purchasing system" (Contracts Finder) or "Award under
+      framework" (Procurement Act).
+    - Texts of awards and of plans: of awards these alone tell of a call-off (4 of 266 of the Act). Some of either flag
+      a framework where the contract comes from one (11 of 12 pipeline notices, 2 of 13 awards).
+    - Titles and descriptions: Contracts Finder has no field for what is set up, and Find a Tender's is left out at
+      times beside a title that names one (3 of 436 notices of the Act).
 
     None where the notice describes no procurement (terminations, cancellations, changes, corrigenda).
     """
@@ -89,8 +84,8 @@ def contract_mechanism(release: Release) -> Mechanism | None:
     if mechanism is None or _is_only_flagged(release):
         mechanism = _call_off_in_texts(release) or _in_title(release) or mechanism or _set_up_in_texts(release)
     if mechanism is None:
-        return "standard" if _describes_a_procurement(release) else None
-    if mechanism == "dps" and release.regime == "CELEX" and release.stage == "AWARD":
+        return "standard" if any(tender.get(field) for tender in release.tenders for field in _PROCEDURE) else None
+    if mechanism == "dps" and release.regime == "CELEX" and release.stage == "AWARD":  # a DPS itself is never awarded
         return "call_off_dps"
     return mechanism
 
@@ -115,10 +110,7 @@ def _uses(release: Release, technique: str) -> bool:
 
 
 def _is_only_flagged(release: Release) -> bool:
-    """Tell whether a notice flags a framework and says nothing else of it.
-
-    A framework that is set up is described, named by the title, or given to several suppliers.
-    """
+    """Tell whether a notice flags a framework without its details, a title that names it, or several suppliers."""
     return (
         _uses(release, "FrameworkAgreement")
         and not objects(release.tenders, "techniques", "frameworkAgreement")
@@ -130,12 +122,10 @@ def _is_only_flagged(release: Release) -> bool:
 def _call_off_in_texts(release: Release) -> Mechanism | None:
     """Return the call-off that the texts of an award or a plan tell of.
 
-    An award tells of it also as the reason for not calling for bids. A framework that an award by an open procedure
-    only names ("using the IAP framework") is one of another kind: nobody but its members may bid for a call-off.
+    A framework that an award by an open procedure only names ("using the IAP framework") is one of another kind: nobody
+    but its members may bid for a call-off.
     """
-    found = None
-    if release.stage == "PLANNING":
-        found = _search_texts(release, _WILL_BE_CALLED_OFF)
+    found = _search_texts(release, _WILL_BE_CALLED_OFF) if release.stage == "PLANNING" else None
     if release.stage == "AWARD":
         found = _search_texts(release, _WAS_CALLED_OFF)
         if found is None and word(release.tenders, "procurementMethod") != "open":
@@ -176,7 +166,3 @@ def _search_texts(release: Release, pattern: re.Pattern[str]) -> str | None:
         if any(key_word in each.lower() for key_word in _KEY_WORDS) and (found := pattern.search(each)):
             return found[0]
     return None
-
-
-def _describes_a_procurement(release: Release) -> bool:
-    return any(tender.get(field) for tender in release.tenders for field in _PROCEDURE)

@@ -12,8 +12,7 @@ from tender_sync.mapping.release import Release
 from tender_sync.sources import SOURCES
 
 UNKNOWN_BUYER = "Unknown"
-# The roles of who buys. The last two count only where no party is called the buyer (none of 1,651 Find a Tender
-# releases).
+# The roles of who buys. The last two count where no party is called the buyer (none of 1,651 Find a Tender releases).
 _BUYER_ROLES = ("buyer", "procuringentity", "centralpurchasingbody")
 
 _EMAIL = re.compile(r"[^\s<>@,;:()]+@(?:[\w-]+\.)+[\w-]+")
@@ -89,13 +88,20 @@ def buyer_of(release: Release) -> Buyer:
 def awarded_suppliers(release: Release) -> list[AwardedSupplier]:
     """Return the suppliers of the standing awards and contracts, each once, in document order.
 
+    A later notice (a change, an end) repeats no award, or only its id, and so lists none: then the parties in the role
+    count. Where an award failed, or is none (a dynamic market's member), these may be its own, and do not count.
+
     A supplier without a name in the award (one was `null`) has that of its party, or is left out. One id is one
     supplier. One name is one supplier, too, unless registers gave it several ids: an award named its supplier under two
     numbers of its registrations with the service.
     """
+    listed = objects([*release.contract_awards, *release.standing_contracts], "suppliers")
+    all_stand = len(release.contract_awards) == len(release.awards)
+    if not listed and release.stage == "AWARD" and all_stand:
+        listed = parties_with_role(release, "supplier")
     suppliers = [
         AwardedSupplier(name=name, supplierId=_id(each))
-        for each in _suppliers(release)
+        for each in listed
         if (name := _name(each) or _name(_same_organisation(each, release.parties)))
     ]
     names = {each["name"] for each in suppliers if register_of(each["supplierId"])}
@@ -105,19 +111,6 @@ def awarded_suppliers(release: Release) -> list[AwardedSupplier]:
             names.add(each["name"])
             found.setdefault(each["supplierId"] or each["name"], each)
     return list(found.values())
-
-
-def _suppliers(release: Release) -> list[dict[str, Any]]:
-    """Return the suppliers as listed by awards and contracts, else the parties that have the role.
-
-    A later notice (a change, an end) repeats no award, or only its id, and so lists none. Where an award failed, or is
-    none (a dynamic market's member), the parties may be its own, and do not count.
-    """
-    listed = objects([*release.contract_awards, *release.standing_contracts], "suppliers")
-    all_stand = len(release.contract_awards) == len(release.awards)
-    if listed or release.stage != "AWARD" or not all_stand:
-        return listed
-    return parties_with_role(release, "supplier")
 
 
 def register_of(published: str | None) -> str | None:
@@ -139,11 +132,8 @@ def parties_with_role(release: Release, role: str) -> list[dict[str, Any]]:
 
 def _same_organisation(named: dict[str, Any], candidates: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the first candidate of the same id, else of the same name, else an empty object."""
-    for key in (_id, _name):
-        for party in candidates if key(named) else ():
-            if key(party) == key(named):
-                return party
-    return {}
+    keys = (key for key in (_id, _name) if key(named))
+    return next((party for key in keys for party in candidates if key(party) == key(named)), {})
 
 
 def _id(organisation: Mapping[str, Any]) -> str | None:

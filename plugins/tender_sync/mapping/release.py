@@ -15,22 +15,13 @@ Status = Literal["OPEN", "CLOSED", "AWARDED", "CANCELLED"]
 
 # The releaseTag code list of OCDS 1.1, in lower case. Of several tags the latest stage counts: a release tagged
 # planning and tender (7 of 11,036 in 30 days) is a tender.
-_STAGE_OF_TAG: Mapping[str, Stage] = {
-    "planning": "PLANNING",
-    "planningupdate": "PLANNING",
-    "tender": "TENDER",
-    "tenderamendment": "TENDER",
-    "tenderupdate": "TENDER",
-    "tendercancellation": "TENDER",
-    "award": "AWARD",
-    "awardupdate": "AWARD",
-    "awardcancellation": "AWARD",
-    "contract": "AWARD",
-    "contractupdate": "AWARD",
-    "contractamendment": "AWARD",
-    "contracttermination": "AWARD",
-    "implementation": "AWARD",
-    "implementationupdate": "AWARD",
+_TAGS_OF_STAGE: Mapping[Stage, tuple[str, ...]] = {
+    "AWARD": (
+        *("award", "awardupdate", "awardcancellation", "implementation", "implementationupdate"),
+        *("contract", "contractupdate", "contractamendment", "contracttermination"),
+    ),
+    "TENDER": ("tender", "tenderamendment", "tenderupdate", "tendercancellation"),
+    "PLANNING": ("planning", "planningupdate"),
 }
 # These tags decide the status, whatever tender.status says: a tenderCancellation was found with status `complete`,
 # `withdrawn`, `cancelled` and none.
@@ -50,7 +41,6 @@ _STATUS_OF_TENDER: Mapping[str | None, Status] = {
     "cancelled": "CANCELLED",
     "withdrawn": "CANCELLED",
 }
-_FAILED = frozenset({"unsuccessful", "cancelled"})
 # Establishment, modification and end of a dynamic market (the Procurement Act's list of notices). They are tagged award
 # and contract, but list the market's members (up to 127 "awards" without a value): nothing was bought.
 DYNAMIC_MARKETS = frozenset({"UK14", "UK15", "UK16"})
@@ -125,10 +115,7 @@ class Release:
 
     @cached_property
     def notice_type(self) -> str | None:
-        """The Procurement Act notice type (`UK4`); None for old-regime and Contracts Finder notices.
-
-        It is that of the document with the release's own id or, without such a document, that of the last one.
-        """
+        """The Procurement Act notice type (`UK4`) of the document with the release's own id, else of the last one."""
         last = None
         for document in self.notice_documents:
             found = (text(document.get("noticeType")) or "").upper()
@@ -141,45 +128,40 @@ class Release:
     @cached_property
     def regime(self) -> str | None:
         """The scheme of the legal basis: `UKPGA` (Procurement Act 2023), `CELEX` (the older rules), None."""
-        found = first_text(self.tenders, ("legalBasis", "scheme"))
-        return found.upper() if found else None
+        return (first_text(self.tenders, ("legalBasis", "scheme")) or "").upper() or None
 
     @cached_property
     def tags(self) -> set[str]:
         """The release tags in lower case."""
-        return tags(self.json)
+        return words(self.json, "tag")
 
     @cached_property
     def stage(self) -> Stage:
-        """The stage: by the tags, or by what the release holds where no tag is known.
-
-        A release that holds a standing award or contract is at the award stage even when tagged otherwise. Notices of
-        dynamic markets are at the tender stage, since they award nothing.
-        """
+        """The stage: by the tags, or by what the release holds; docs/CONTRACTS.md has the rules."""
         if self.notice_type in DYNAMIC_MARKETS:
             return "TENDER"
-        stages = [_STAGE_OF_TAG[tag] for tag in self.tags if tag in _STAGE_OF_TAG]
-        if "AWARD" in stages or ((self.standing_awards or self.standing_contracts) and not self._ending):
+        tagged = next((stage for stage, known in _TAGS_OF_STAGE.items() if not self.tags.isdisjoint(known)), None)
+        if (self.standing_awards or self.standing_contracts) and not self._ending:
             return "AWARD"
-        if stages:
-            return "TENDER" if "TENDER" in stages else "PLANNING"
-        if objects(self.json, "planning") or self._tender_status in {"planning", "planned"}:
-            return "PLANNING"
-        return "TENDER"
+        is_planned = objects(self.json, "planning") or self._tender_status in {"planning", "planned"}
+        return tagged or ("PLANNING" if is_planned else "TENDER")
 
     @cached_property
     def status(self) -> Status:
-        """The status: from the tags, tender.status and the outcome of the awards.
-
-        A deadline that has passed does not close a tender here: the mapper has no clock.
-        """
+        """The status: from the tags, tender.status and the outcome of the awards; docs/CONTRACTS.md has the cases."""
         if self._ending:
             return self._ending
         if self.notice_type in DYNAMIC_MARKETS:
             return "CLOSED"
-        if self.stage == "AWARD":
-            return self._status_of_awards()
-        return _STATUS_OF_TENDER.get(self._tender_status, "CLOSED")
+        of_tender = _STATUS_OF_TENDER.get(self._tender_status, "CLOSED")
+        if self.stage != "AWARD":
+            return of_tender
+        # The lots do not count: 143 of 153 old-regime award notices call them cancelled beside active awards.
+        outcomes = {word(award, "status") for award in self.awards}
+        no_outcome = not outcomes and self._tender_status not in {"unsuccessful", "cancelled", "withdrawn"}
+        if self.standing_awards or self.standing_contracts or no_outcome:
+            return "AWARDED"
+        return "CANCELLED" if of_tender == "CANCELLED" or outcomes == {"cancelled"} else "CLOSED"
 
     @property
     def _tender_status(self) -> str | None:
@@ -188,19 +170,6 @@ class Release:
     @property
     def _ending(self) -> Status | None:
         return next((status for tag, status in _STATUS_OF_TAG.items() if tag in self.tags), None)
-
-    def _status_of_awards(self) -> Status:
-        """Return AWARDED unless every award failed, or there is none and the tender ended otherwise.
-
-        The lots do not count: 143 of 153 old-regime award notices call them cancelled beside active awards.
-        """
-        if self.standing_awards or self.standing_contracts:
-            return "AWARDED"
-        outcomes = {word(award, "status") for award in self.awards}
-        if not outcomes and self._tender_status not in {"unsuccessful", "cancelled", "withdrawn"}:
-            return "AWARDED"
-        cancelled = outcomes == {"cancelled"} or _STATUS_OF_TENDER.get(self._tender_status) == "CANCELLED"
-        return "CANCELLED" if cancelled else "CLOSED"
 
 
 def map_stage(release: Mapping[str, Any]) -> Stage:
@@ -211,11 +180,6 @@ def map_stage(release: Mapping[str, Any]) -> Stage:
 def map_status(release: Mapping[str, Any]) -> Status:
     """Return the status of a release (`Release.status`)."""
     return Release(release).status
-
-
-def tags(release: Mapping[str, Any]) -> set[str]:
-    """Return the release tags in lower case."""
-    return words(release, "tag")
 
 
 def _each_once(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -229,4 +193,4 @@ def _each_once(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _not_failed(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [each for each in found if word(each, "status") not in _FAILED]
+    return [each for each in found if word(each, "status") not in {"unsuccessful", "cancelled"}]

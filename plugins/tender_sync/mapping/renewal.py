@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from tender_sync.mapping.dates import parse_date
 from tender_sync.mapping.json_access import any_true, first_text, objects
 from tender_sync.mapping.release import Release
 
 
-class Renewal(NamedTuple):
-    """Whether a contract may be renewed or extended, and the notice's words on it."""
-
-    possible: bool | None
-    description: str | None
-
-
-def renewal(release: Release) -> Renewal:
-    """Return what contracts, awards or lots say of renewal, the first of these that says anything.
+def renewal(release: Release) -> tuple[bool | None, str | None]:
+    """Return whether a contract may be renewed, and how, by the first of contracts, awards and lots that says anything.
 
     A period that may be extended (a `maxExtentDate` after its end) can be renewed.
     """
@@ -31,11 +24,10 @@ def renewal(release: Release) -> Renewal:
         (release.tenders, "contractPeriod"),
     ):
         flags = {has_renewal(part) for part in parts}
-        if True in flags or any(map(_may_be_extended, objects(parts, period))):
-            return Renewal(possible=True, description=first_text(parts, ("renewal", "description")))
-        if False in flags:
-            return Renewal(possible=False, description=first_text(parts, ("renewal", "description")))
-    return Renewal(possible=None, description=None)
+        may_renew = True in flags or any(map(_may_be_extended, objects(parts, period)))
+        if may_renew or False in flags:
+            return may_renew, first_text(parts, ("renewal", "description"))
+    return None, None
 
 
 def has_renewal(part: Mapping[str, Any]) -> bool | None:

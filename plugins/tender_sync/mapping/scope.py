@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Literal
 
 from tender_sync.mapping.json_access import first_text, objects, texts
@@ -13,16 +13,9 @@ from tender_sync.mapping.release import Release
 ContractType = Literal["goods", "services", "works"]
 
 _CONTRACT_TYPES: Mapping[str, ContractType] = {"goods": "goods", "services": "services", "works": "works"}
-_ENGLAND = frozenset(
-    {
-        *("North East", "North West", "Yorkshire and the Humber", "East Midlands", "West Midlands"),
-        *("East of England", "London", "South East", "South West"),
-    }
-)
-_COUNTRIES: Mapping[frozenset[str], str] = {
-    _ENGLAND: "England",
-    _ENGLAND | {"Scotland", "Wales", "Northern Ireland"}: "United Kingdom",
-}
+_NORTH = frozenset({"North East", "North West", "Yorkshire and the Humber", "East Midlands", "West Midlands"})
+_ENGLAND = _NORTH | {"East of England", "London", "South East", "South West"}
+_UNITED_KINGDOM = _ENGLAND | {"Scotland", "Wales", "Northern Ireland"}
 _EU = r"(?:the\s+)?(?:EU\b|European\b|ERDF\b|ESF\b|ESIF\b|EAFRD\b|Interreg\b|Horizon\s+(?:2020|Europe)\b)"
 _EU_FUNDED = re.compile(
     r"(?<!not )(?<!not being )\b(?:(?:part|co|match)[- ]?)?(?:funded|financed)\s+(?:in part |partly |wholly )?"
@@ -59,7 +52,9 @@ def delivery_region(release: Release) -> str | None:
     Of 124 Contracts Finder releases 71 name one or more; the two that name nine and twelve mean the whole country.
     """
     regions = frozenset(texts(release.tenders, "items", "deliveryAddresses", "region"))
-    return next(iter(regions)) if len(regions) == 1 else _COUNTRIES.get(regions)
+    if len(regions) == 1:
+        return next(iter(regions))
+    return {_ENGLAND: "England", _UNITED_KINGDOM: "United Kingdom"}.get(regions)
 
 
 def has_eu_funding(release: Release) -> bool | None:
@@ -68,18 +63,15 @@ def has_eu_funding(release: Release) -> bool | None:
     The EU profile of OCDS names the Union as a party in the role `funder` and as `financingParty` of the budget; a
     budget's `sourceParty` counts too. False only where all funders named are others. Words alone never give False.
     """
-    funders = [*_funders(release)]
+    budgets = objects(release.json, "planning", "budget")
+    funders = [
+        *texts(parties_with_role(release, "funder"), "name"),
+        *texts([*budgets, *release.contracts], "finance", "financingParty", "name"),
+        *texts(budgets, "budgetBreakdown", "sourceParty", "name"),
+    ]
     if funders:
         return any(_EU_NAME.match(name) for name in funders)
     described = texts([release.json, *release.tenders, *release.lots], "description")
     # The pattern is slow, and most texts say nothing of money.
     of_money = (each for each in described if any(word in each.lower() for word in ("funded", "financed")))
     return True if any(_EU_FUNDED.search(each) for each in of_money) else None
-
-
-def _funders(release: Release) -> Iterator[str]:
-    yield from texts(parties_with_role(release, "funder"), "name")
-    budgets = objects(release.json, "planning", "budget")
-    yield from texts(budgets, "finance", "financingParty", "name")
-    yield from texts(budgets, "budgetBreakdown", "sourceParty", "name")
-    yield from texts(release.contracts, "finance", "financingParty", "name")

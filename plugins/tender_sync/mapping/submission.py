@@ -23,8 +23,8 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s|[\r\n]+")
 
 def procurement_method_details(release: Release) -> str | None:
     """Return the procedure's name as one line; Contracts Finder's "Other - " loses its dash."""
-    found = line(first_text(release.tenders, ("procurementMethodDetails",)))
-    return found.removesuffix(" -").rstrip() if found else None
+    found = line(first_text(release.tenders, ("procurementMethodDetails",))) or ""
+    return found.removesuffix(" -").rstrip() or None
 
 
 def suitable_for(release: Release, whom: Literal["sme", "vcse"]) -> bool | None:
@@ -32,11 +32,10 @@ def suitable_for(release: Release, whom: Literal["sme", "vcse"]) -> bool | None:
 
     A contract reserved for them is suitable for them. Texts do not count: they mention small firms in all ways.
     """
-    flags = {any_true(release.tenders, "suitability", whom), any_true(release.lots, "suitability", whom)}
     reserved_for = texts(release.tenders, "otherRequirements", "reservedParticipation")
-    if True in flags or any(whom in code.lower() for code in reserved_for):
+    if any(whom in code.lower() for code in reserved_for):
         return True
-    return False if False in flags else None
+    return any_true([*release.tenders, *release.lots], "suitability", whom)
 
 
 def submission_method(release: Release) -> list[str]:

@@ -5,31 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
 
 from tender_sync.mapping.dates import parse_date
 from tender_sync.mapping.json_access import objects, texts, walk
 from tender_sync.mapping.release import Release
 from tender_sync.sources.base import LONDON
 
-# How a corrigendum of the old rules names the deadline among the times that it moves. Section IV.2.2 of the standard
-# forms is the "time limit for receipt of tenders or requests to participate" (of projects, of expressions of interest,
-# for submission of applications); the forms for defence have it in IV.3.4. People write it by hand: "IV.2.2)",
-# "Section IV 2.2".
+# How a corrigendum of the old rules names the deadline (docs/CONTRACTS.md). In the standard forms it is the "time limit
+# for receipt of tenders or requests to participate" (of projects, of expressions of interest, for submission of
+# applications). People write the section by hand: "IV.2.2)", "Section IV 2.2".
 _DEADLINE = re.compile(
     r"\bIV[.\s]*(?:2[.\s]*2|3[.\s]*4)(?![0-9])|^time limit for (?:the )?(?:receipt|submission)\b", re.IGNORECASE
 )
 # Contracts Finder's amendments from one portal (Delta eSourcing) keep the old deadline as data, and state the new one
-# at the head of the description: "Instead of: 24 January 2025 Time: 12:00 Read New: 28 January 2025 Time: 12:00".
+# so at the head of the description.
 _DAY_AND_TIME = r"\d{1,2} [A-Z][a-z]+ \d{4}\s+Time: \d{1,2}:\d{2}"
 _READ_NEW = re.compile(rf"Instead of: (?P<old>{_DAY_AND_TIME})\s+Read New: (?P<new>{_DAY_AND_TIME})")
-
-
-class Period(NamedTuple):
-    """From the earliest start to the latest end that are stated; either may be missing."""
-
-    start: datetime | None
-    end: datetime | None
 
 
 def published_date(release: Release) -> datetime | None:
@@ -41,16 +32,18 @@ def deadline_date(release: Release) -> datetime | None:
     """Return the end of the tender period or, for two-stage procedures, the deadline to express interest.
 
     Two-stage procedures have no tender period. A corrigendum of the old rules has neither: its deadline is the new time
-    among its changes, the latest where lots differ. One that states it only in words has none.
-    `enquiryPeriod.endDate` closes questions and is never the deadline.
+    among its changes, the latest where lots differ. `enquiryPeriod.endDate` closes questions and is never the deadline.
     """
-    stated = _first(
-        [
-            *walk(release.tenders, "tenderPeriod", "endDate"),
-            *walk(release.tenders, "expressionOfInterestDeadline"),
-        ],
-        end_of_day=True,
-    ) or max(_dates(_corrected_deadlines(release), end_of_day=True), default=None)
+    tenders = release.tenders
+    ends = (*walk(tenders, "tenderPeriod", "endDate"), *walk(tenders, "expressionOfInterestDeadline"))
+    moved = (
+        change
+        for change in objects(tenders, "amendments", "unstructuredChanges")
+        if any(_DEADLINE.search(named) for key in ("section", "label") for named in texts(change, "where", key))
+    )
+    stated = _first(ends, end_of_day=True)
+    if stated is None:
+        stated = max(_dates(walk([*moved], "newValue", "date"), end_of_day=True), default=None)
     for description in texts(release.tenders, "description"):
         for change in _READ_NEW.finditer(description):
             if stated and stated == _london_time(change["old"]):
@@ -70,19 +63,15 @@ def enquiry_period_end(release: Release) -> datetime | None:
 
 def award_date(release: Release) -> datetime | None:
     """Return the day of the first standing award, or the first signature where no award is dated (UK7, old rules)."""
-    for dates in (walk(release.contract_awards, "date"), walk(release.standing_contracts, "dateSigned")):
-        found = [date for date in map(parse_date, dates) if date]
-        if found:
-            return min(found)
-    return None
+    awarded, signed = walk(release.contract_awards, "date"), walk(release.standing_contracts, "dateSigned")
+    return min(_dates(awarded) or _dates(signed), default=None)
 
 
-def contract_period(release: Release) -> Period:
-    """Return when the contract begins and ends, each from the first place that states it.
+def contract_period(release: Release) -> tuple[datetime | None, datetime | None]:
+    """Return the earliest start and the latest end of the contract, each from the first place that states it.
 
-    The places, latest in the procurement's life first: the end of an ended contract, contracts, what a change not yet
-    signed makes of them (UK10), awards, the tender's lots, the tender, the framework agreement. Possible renewals
-    (`maxExtentDate`) do not count.
+    The latest in the procurement's life comes first: proposed amendments are of a change not yet signed (UK10).
+    Possible renewals (`maxExtentDate`) do not count.
     """
     contracts = release.standing_contracts
     periods = (
@@ -96,10 +85,7 @@ def contract_period(release: Release) -> Period:
     ended = objects(contracts, "implementation")
     starts = (_dates(walk(place, "startDate")) for place in periods)
     ends = (_dates(walk(place, "endDate"), end_of_day=True) for place in (ended, *periods))
-    return Period(
-        start=next((min(found) for found in starts if found), None),
-        end=next((max(found) for found in ends if found), None),
-    )
+    return next((min(found) for found in starts if found), None), next((max(found) for found in ends if found), None)
 
 
 def _dates(values: Iterable[object], *, end_of_day: bool = False) -> list[datetime]:
@@ -116,14 +102,3 @@ def _london_time(written: str) -> datetime | None:
         return datetime.strptime(written, "%d %B %Y Time: %H:%M").replace(tzinfo=LONDON).astimezone(UTC)
     except ValueError:
         return None
-
-
-def _corrected_deadlines(release: Release) -> list[Any]:
-    """Return the new times of the changes that name the deadline by its section or label."""
-    changes = objects(release.tenders, "amendments", "unstructuredChanges")
-    moved = [
-        change
-        for change in changes
-        if any(_DEADLINE.search(named) for key in ("section", "label") for named in texts(change, "where", key))
-    ]
-    return walk(moved, "newValue", "date")

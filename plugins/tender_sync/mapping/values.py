@@ -17,8 +17,6 @@ Basis = Literal["net", "gross"]
 # `amount` is without VAT, `amountGross` (Find a Tender's extension, Procurement Act notices only) includes it.
 # Net first: old-regime notices and Contracts Finder have only `amount`, so amounts stay comparable.
 _FIELDS: Mapping[Basis, str] = {"net": "amount", "gross": "amountGross"}
-_NO_LOT: frozenset[str] = frozenset()
-_UNNAMED_LOT = frozenset({""})  # stands for the lot of all amounts that name none
 _CURRENCY = re.compile(r"[A-Z]{3}")
 # Forms that demand a figure get 0, a penny or a pound where none is known (22 of 641 notices state no more).
 _FILLED_IN = 1
@@ -41,18 +39,8 @@ class _Amount(NamedTuple):
     lots: frozenset[str]
 
 
-class _Place(NamedTuple):
-    """The amounts that one place of a release states, and those that say how little it may be."""
-
-    amounts: list[_Amount]
-    minimums: list[_Amount]
-
-
 class EstimatedValue(NamedTuple):
-    """The worth of a procurement: from `low` to `high`, in one currency and on one basis.
-
-    An end that is not stated is None. One stated figure is both ends.
-    """
+    """The worth of a procurement, in one currency and on one basis. An end that is not stated is None."""
 
     low: float | None
     high: float | None
@@ -66,7 +54,7 @@ class EstimatedValue(NamedTuple):
         """
         stated = _amounts(objects(part, "value"))
         usable = [each for each in stated if each.unit.basis == self.basis and self.is_usable(each.amount)]
-        return _value_in(usable[0].unit, low=usable[0].amount, high=usable[0].amount) if usable else NOTHING_STATED
+        return EstimatedValue(usable[0].amount, usable[0].amount, *usable[0].unit) if usable else NOTHING_STATED
 
     def is_usable(self, amount: float) -> bool:
         """Tell whether an amount beside it counts: one that was filled in does only where nothing else is stated."""
@@ -79,69 +67,61 @@ NOTHING_STATED = EstimatedValue(None, None, None, None)
 def estimated_value(release: Release) -> EstimatedValue:
     """Return what a release says it is worth, from the first place that states an amount.
 
-    The places, in order: the tender's value, its lots', its framework agreement's; the awards', the contracts', what a
-    change not yet signed makes of them (UK10), what ended ones came to, what users and the buyer pay for a concession;
-    the budget, and the bids. Award notices of Find a Tender state it only in awards (UK6) or contracts (UK7, old
-    regime), and 31 of 200 Contracts Finder releases only in an award. Failed awards and cancelled contracts do not
-    count.
-
-    - The tender's value is the upper end; `tender.minValue` (Contracts Finder) the lower one. A lower end alone stays
-      without an upper one. Old-regime awards may state the lowest and highest bid instead.
-    - Amounts for different lots add up. Of several for the same lot, or for no lot that is named, the lower end is the
-      largest and the upper end their sum: several contracts add up, whereas the suppliers of a framework may each be
-      given the same money, and notices do not say which of the two it is.
-    - Amounts of one currency only, pounds before others (a lot in AED stands beside a tender in GBP), and of one basis
-      only: the one that more of them state, when equal the one more of the lots state, then net.
-    - Amounts above 1 go first: 0, a penny or a pound mostly stands for "not known", and counts only where nothing
-      else is stated anywhere. Negative amounts and those of a trillion or more are no amounts.
+    docs/CONTRACTS.md (Money) has the rules. Award notices of Find a Tender state it only in awards (UK6) or contracts
+    (UK7, old regime), and 31 of 200 Contracts Finder releases only in an award. Only Contracts Finder has
+    `tender.minValue`; without `tender.value` it stays without an upper end. Several amounts for one lot, or for no lot
+    that is named, are a range: several contracts add up, whereas the suppliers of a framework may each be given the
+    same money, and notices do not say which of the two it is.
     """
     bases_of_lots = [each.unit.basis for each in _amounts(objects(release.lots, "value"))]
     preferred = max(_FIELDS, key=bases_of_lots.count)  # the first of equals, and net is first
-    for is_usable in (_is_real_amount, _is_any_amount):
-        for place in _places(release):
-            stated = _choose(place.amounts, is_usable, preferred)
+    for only_real in (True, False):
+        for amounts, minimums in _places(release):
+            usable = [each for each in amounts if _is_real_amount(each.amount)] if only_real else amounts
+            stated = _of_one_unit(usable, preferred)
             if stated:
-                return _range_of(stated, _choose(place.minimums, _is_any_amount, stated[0].unit.basis))
-    minimums = _choose(_tender_minimum(release), _is_any_amount, preferred)
-    return _value_in(minimums[0].unit, low=minimums[0].amount, high=None) if minimums else NOTHING_STATED
+                return _range_of(stated, _of_one_unit(minimums, stated[0].unit.basis))
+    lowest = _of_one_unit(_tender_minimum(release), preferred)
+    return EstimatedValue(lowest[0].amount, None, *lowest[0].unit) if lowest else NOTHING_STATED
 
 
 def award_value(release: Release, stated: EstimatedValue) -> float | None:
     """Return the sum of the standing awards (of the contracts where awards have no value), as `stated` counts.
 
-    Only amounts in its currency and on its basis are added up. Members of dynamic markets are given nothing. Awards of
-    0 beside tenders of 1,500,000 and 2,000,000 say nothing.
+    Only amounts in its currency and on its basis are added up. Awards of 0 beside tenders of 1,500,000 and 2,000,000
+    say nothing.
     """
     for parts in (release.contract_awards, release.standing_contracts):
         amounts = [
             each.amount
             for each in _amounts(objects(parts, "value"))
-            if each.unit.currency == stated.currency
-            and each.unit.basis == stated.basis
-            and stated.is_usable(each.amount)
+            if each.unit == (stated.currency, stated.basis) and stated.is_usable(each.amount)
         ]
         if amounts:
             return _total(amounts)
     return None
 
 
-def _places(release: Release) -> Iterator[_Place]:
-    """Yield the places that may state what a release is worth, in the order in which they count."""
+def _places(release: Release) -> Iterator[tuple[list[_Amount], list[_Amount]]]:
+    """Yield the amounts of each place that may state the worth, and its lowest ones, in the order in which they count.
+
+    A change not yet signed is a proposed amendment (UK10); `charges` are what users and the buyer pay for a concession.
+    """
     tenders = release.tenders
-    yield _Place(_amounts(objects(tenders, "value")[:1]), _tender_minimum(release))
-    yield _Place(_per_part(objects(release.lots, "value")), [])
-    yield _Place(_amounts(objects(tenders, "techniques", "frameworkAgreement", "value")), [])
-    yield _Place(_by_lot(release.standing_awards, "value"), [])
+    yield _amounts(objects(tenders, "value")[:1]), _tender_minimum(release)
+    yield _per_part(objects(release.lots, "value")), []
+    yield _amounts(objects(tenders, "techniques", "frameworkAgreement", "value")), []
+    yield _by_lot(release.standing_awards, "value"), []
     contracts = _with_lots_of_awards(release.standing_contracts, release)
-    yield _Place(_by_lot(contracts, "value"), [])
-    yield _Place(_by_lot(contracts, "proposedAmendments", "value"), [])
-    yield _Place(_by_lot(contracts, "implementation", "finalValue"), [])
-    yield _Place(_per_part(objects(contracts, "implementation", "charges", "estimatedValue")), [])
+    yield _by_lot(contracts, "value"), []
+    yield _by_lot(contracts, "proposedAmendments", "value"), []
+    yield _by_lot(contracts, "implementation", "finalValue"), []
+    yield _per_part(objects(contracts, "implementation", "charges", "estimatedValue")), []
     budget = objects(release.json, "planning", "budget")
-    yield _Place(_amounts(objects(budget, "amount")), [])
-    yield _Place(_per_part(objects(budget, "budgetBreakdown", "amount")), [])
+    yield _amounts(objects(budget, "amount")), []
+    yield _per_part(objects(budget, "budgetBreakdown", "amount")), []
     bids = objects(release.json, "bids", "statistics")
-    yield _Place(_best_bids(bids, "highestvalidbidvalue", max), _best_bids(bids, "lowestvalidbidvalue", min))
+    yield _best_bids(bids, "highestvalidbidvalue", max), _best_bids(bids, "lowestvalidbidvalue", min)
 
 
 def _tender_minimum(release: Release) -> list[_Amount]:
@@ -154,10 +134,14 @@ def _per_part(values: list[dict[str, Any]]) -> list[_Amount]:
 
 
 def _by_lot(parts: list[dict[str, Any]], *path: str) -> list[_Amount]:
-    return [each for part in parts for each in _amounts(objects(part, *path), _related_lots(part))]
+    found = []
+    for part in parts:
+        lots = frozenset(filter(None, map(identifier, walk(part, "relatedLots"))))
+        found += _amounts(objects(part, *path), lots)
+    return found
 
 
-def _amounts(values: list[dict[str, Any]], lots: frozenset[str] = _NO_LOT) -> list[_Amount]:
+def _amounts(values: list[dict[str, Any]], lots: frozenset[str] = frozenset()) -> list[_Amount]:
     """Return the amounts of value objects, each on its own basis, net before gross."""
     return [
         _Amount(amount, _Unit(_currency(value.get("currency")), basis), lots)
@@ -165,10 +149,6 @@ def _amounts(values: list[dict[str, Any]], lots: frozenset[str] = _NO_LOT) -> li
         for basis, field in _FIELDS.items()
         if (amount := _amount(value.get(field))) is not None
     ]
-
-
-def _related_lots(part: Mapping[str, Any]) -> frozenset[str]:
-    return frozenset(found for lot in walk(part, "relatedLots") if (found := identifier(lot)))
 
 
 def _with_lots_of_awards(contracts: list[dict[str, Any]], release: Release) -> list[dict[str, Any]]:
@@ -198,45 +178,33 @@ def _best_bids(statistics: list[dict[str, Any]], measure: str, best: Callable[[f
     for each in statistics:
         bid = _amount(each.get("value"))
         if word(each, "measure") == measure and bid is not None:
-            lot = identifier(each.get("relatedLot"))
-            key = (_Unit(_currency(each.get("currency")), "net"), frozenset({lot}) if lot else _NO_LOT)
+            lots = frozenset(filter(None, [identifier(each.get("relatedLot"))]))
+            key = (_Unit(_currency(each.get("currency")), "net"), lots)
             found[key] = best(found.get(key, bid), bid)
     bids = [_Amount(bid, unit, lots) for (unit, lots), bid in found.items()]
     return [each for each in bids if not each.lots] or bids
 
 
-def _choose(amounts: list[_Amount], is_usable: Callable[[float], bool], preferred: Basis) -> list[_Amount]:
-    """Return the usable amounts of one unit.
-
-    Its currency is the pound, else the first one named. Its basis is that of more amounts, when equal `preferred`.
-    """
-    usable = [each for each in amounts if is_usable(each.amount)]
-    if not usable:
+def _of_one_unit(amounts: list[_Amount], preferred: Basis) -> list[_Amount]:
+    """Return the amounts in pounds, else in the first currency, on the basis of more of them, if equal `preferred`."""
+    if not amounts:
         return []
-    currencies = [each.unit.currency for each in usable]
+    currencies = [each.unit.currency for each in amounts]
     currency = "GBP" if "GBP" in currencies else currencies[0]
-    by_basis = {basis: [each for each in usable if each.unit == _Unit(currency, basis)] for basis in _FIELDS}
-    basis = max(by_basis, key=lambda basis: (len(by_basis[basis]), basis == preferred))
-    return by_basis[basis]
+    by_basis = {basis: [each for each in amounts if each.unit == (currency, basis)] for basis in _FIELDS}
+    return by_basis[max(by_basis, key=lambda basis: (len(by_basis[basis]), basis == preferred))]
 
 
 def _range_of(stated: list[_Amount], minimums: list[_Amount]) -> EstimatedValue:
-    """Return the range that amounts span, from `minimums` where that is less and of the same unit."""
+    """Return the range from the largest amount of each lot, or from lower `minimums` of the same unit, to the sum."""
     unit = stated[0].unit
-    low, high = _largest_of_each_lot(stated), _total([each.amount for each in stated])
+    high = _total([each.amount for each in stated])
+    # Amounts whose lots overlap count as one lot's, and so do all that name none.
+    of_one_lot = connected_groups(stated, keys_of=lambda each: each.lots or {""})
+    low = _total([max(each.amount for each in group) for group in of_one_lot])
     if minimums and minimums[0].unit == unit:
         low = min(low, _total([each.amount for each in minimums]))
-    return _value_in(unit, low=min(low, high), high=high)
-
-
-def _value_in(unit: _Unit, *, low: float, high: float | None) -> EstimatedValue:
-    return EstimatedValue(low, high, currency=unit.currency, basis=unit.basis)
-
-
-def _largest_of_each_lot(amounts: list[_Amount]) -> float:
-    """Return the sum over lots of each one's largest amount; amounts whose lots overlap count as one lot's."""
-    groups = connected_groups(amounts, keys_of=lambda each: each.lots or _UNNAMED_LOT)
-    return _total([max(each.amount for each in group) for group in groups])
+    return EstimatedValue(min(low, high), high, *unit)
 
 
 def _total(amounts: list[float]) -> float:
@@ -246,10 +214,6 @@ def _total(amounts: list[float]) -> float:
 
 def _is_real_amount(amount: float) -> bool:
     return amount > _FILLED_IN
-
-
-def _is_any_amount(_: float) -> bool:
-    return True
 
 
 def _amount(value: object) -> float | None:
