@@ -51,7 +51,7 @@ def source(tmp_path, monkeypatch):
     module = load("tender_sync.sources.example_tenders", tmp_path / "example_tenders.py", MODULE)
     names = {**vars(sources), NAME: getattr(module, NAME)}
     exec(f"from __future__ import annotations\n{REGISTRATION}", names)  # noqa: S102 - the document's own line
-    assert list(names["SOURCES"]) == [*sources.SOURCES, NAME]
+    assert names["SOURCES"].keys() - sources.SOURCES.keys() == {NAME}
     monkeypatch.setattr(sources, NAME, names[NAME], raising=False)
     monkeypatch.setitem(sources.SOURCES, NAME, names["SOURCES"][NAME])
     return names[NAME]
