@@ -255,7 +255,13 @@ def test_only_a_week_of_runs_is_read(page, db):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("backfillStartDate", PUBLISHED), ("lastSyncedDate", "soon"), ("totalFetched", "12"), ("errorLog", 7)],
+    [
+        ("backfillStartDate", PUBLISHED),
+        ("lastSyncedDate", "soon"),
+        ("totalFetched", "12"),
+        ("failures", float("nan")),
+        ("errorLog", 7),
+    ],
 )
 def test_job_written_to_by_hand_is_told_of_and_the_other_source_shown(page, writer, db, name, value):
     writer.commit(release("1", date=PUBLISHED))

@@ -28,7 +28,7 @@ BEFORE_ALL = datetime(2000, 1, 1, tzinfo=UTC)
 class _Part(BaseModel):
     """A part of the document; values must have these very types."""
 
-    model_config = ConfigDict(strict=True, frozen=True, alias_generator=to_camel)
+    model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False, alias_generator=to_camel)
 
 
 class _Window(_Part):
