@@ -201,9 +201,7 @@ def test_api_that_is_down_fails_the_run_and_nothing_after_it_runs(run_dag, world
     assert run_dag().tasks == dict.fromkeys(ALL, "success")
 
 
-@pytest.mark.parametrize(
-    ("ends", "state"), [(FailRun("the API is gone"), "failed"), (Outcome.TOLD_TO_STOP, "success")]
-)
+@pytest.mark.parametrize(("ends", "state"), [(FailRun("the API is gone"), "failed"), (Outcome.TOLD_TO_STOP, "success")])
 def test_contracts_of_a_run_whose_event_airflow_may_not_have_got_are_told_by_the_next(
     run_dag, world, monkeypatch, ends, state
 ):
