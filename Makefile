@@ -34,8 +34,8 @@ live: setup ## one bounded run of each source against the real services
 ui: setup ## Airflow with its UI on the demo's data
 	@$(BIN)/python -m tools.demo --ui
 
-rooms: ## draw the rooms of the package and the imports between them; name every line that breaks their rule
-	@$(PYTHON) -m tools.rooms
+rooms: setup ## draw the rooms of the package and the imports between them; name every line that breaks their rule
+	@$(BIN)/python -m tools.rooms
 
 check: setup ## lint, format and types (seconds)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/python -m mypy

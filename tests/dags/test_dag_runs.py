@@ -140,7 +140,7 @@ def test_dry_run_from_the_trigger_form_writes_nothing_and_returns_what_it_would(
     assert ended.tasks == dict.fromkeys(ALL, "skipped") | {"sync": "success"}
     assert ended.events == {}
     written = {name for name in world.db.list_collection_names() if world.db[name].count_documents({})}
-    assert written == {"syncPace"}
+    assert written == {"syncPace", "syncSchema"}  # the pace of its requests, and that the database is up to date
     run_dag()
     assert ended.returned["would"]["created"] == world.db.contracts.count_documents({})
     assert {world.contract(notice_id)["noticeId"] for notice_id in ended.returned["named"]["created"]}
