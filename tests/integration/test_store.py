@@ -17,9 +17,7 @@ from tender_sync.errors import RejectedRelease
 from tender_sync.mapping.contract import map_ocds_to_contract
 from tender_sync.sources import CONTRACTS_FINDER, FIND_A_TENDER
 from tender_sync.storage.buyers import Buyers
-from tender_sync.storage.page_commit import Suspect
 from tender_sync.storage.rejected import Rejection
-from tender_sync.windows import TimeRange
 from tests.integration.world import DURHAM, LEEDS, dump, release
 from tests.integration.writer import HOUR, PUBLISHED, Writer, aggregations
 
@@ -201,7 +199,7 @@ def test_sources_keep_their_rejected_releases_apart(world_db):
 
 def test_suspect_windows_are_as_many_and_as_long_as_the_job_can_bear(writer, world_db):
     for number in range(22):
-        writer.commit(suspect=Suspect(TimeRange(PUBLISHED, PUBLISHED + HOUR), f"{number} " + "x" * 3000))
+        writer.commit(suspect=f"{number} " + "x" * 3000)
     kept = [each["reason"] for each in world_db.syncJobs.find_one()["suspectWindows"]]
     assert (len(kept), kept[0][:4], kept[-1]) == (20, "2 xx", "21 " + "x" * 497)
 
@@ -363,13 +361,12 @@ def cut_after(allowed: int, patched: pytest.MonkeyPatch) -> list[str]:
 def test_page_that_fails_at_any_step_leaves_everything_as_it_was(writer, world_db, monkeypatch):
     """A page that does all there is to do, cut off after each of its calls in turn."""
     writer.commit(release("1", date=PUBLISHED), release("2", date=PUBLISHED))
-    window = TimeRange(PUBLISHED, PUBLISHED + HOUR)
     page = [
         release("1", date=PUBLISHED + HOUR, buyer=DURHAM),
         release("2", date=PUBLISHED),
         release("3", date=PUBLISHED, buyer=("GB-COH-3", "Third")),
     ]
-    full = {"rejections": [Rejection(None, "nothing")], "suspect": Suspect(window, "no end")}
+    full = {"rejections": [Rejection(None, "nothing")], "suspect": "no end"}
     before = dump(world_db)
     seen: list[str] = []
     for step in itertools.count(1):

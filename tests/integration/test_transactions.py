@@ -14,7 +14,7 @@ from tender_sync.run_outcome import Outcome
 from tender_sync.sources import FIND_A_TENDER
 from tender_sync.storage.buyers import Buyers
 from tender_sync.storage.contract_counts import ContractCounts
-from tender_sync.storage.page_commit import MappedPage, Suspect
+from tender_sync.storage.page_commit import MappedPage
 from tender_sync.storage.rejected import Rejection
 from tender_sync.windows import TimeRange
 from tests.integration.world import release
@@ -69,7 +69,7 @@ def notice(notice_id: str, buyer_id: str, hour: int = 0, name: str = "Durham Cou
 
 def test_page_reads_and_writes_in_its_transaction(writer, world_db, sent):
     window = TimeRange(PUBLISHED, PUBLISHED + HOUR)
-    writer.commit(notice("1", "GB-FTS-1"), notice("2", "GB-FTS-2"), suspect=Suspect(window, "no end"))
+    writer.commit(notice("1", "GB-FTS-1"), notice("2", "GB-FTS-2"), suspect="no end")
     writer.commit(notice("3", "GB-PPON-1"), rejections=[Rejection({"id": "4"}, "it is odd")])
     world_db.buyers.update_many({}, {"$set": {"contractCount": "three"}})
     writer.commit(notice("4", "GB-PPON-2"))

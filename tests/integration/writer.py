@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pymongo.collection import Collection
 
 from tender_sync.mapping.contract import map_ocds_to_contract
-from tender_sync.storage.page_commit import MappedPage, Store, Suspect
+from tender_sync.storage.page_commit import MappedPage, Store
 from tender_sync.storage.sync_jobs import SyncJobs
 from tender_sync.windows import OpenWindow
 from tests.support.clocks import SimulatedClock
@@ -34,13 +34,11 @@ class Writer:
         self.store = Store(db, source, self.jobs, self.clock)
         self.position = self.jobs.get_or_create_sync_job(PUBLISHED).position
 
-    def commit(self, *releases: dict[str, Any], rejections: Any = (), suspect: Suspect | None = None) -> Counter[str]:
+    def commit(self, *releases: dict[str, Any], rejections: Any = (), suspect: str = "") -> Counter[str]:
         contracts = [map_ocds_to_contract(each, self.source.name) for each in releases]
         return self.commit_contracts(contracts, rejections=rejections, suspect=suspect)
 
-    def commit_contracts(
-        self, contracts: list[Any], *, rejections: Any = (), suspect: Suspect | None = None
-    ) -> Counter[str]:
+    def commit_contracts(self, contracts: list[Any], *, rejections: Any = (), suspect: str = "") -> Counter[str]:
         window = OpenWindow(PUBLISHED, PUBLISHED + HOUR)
         position = replace(self.position, open_window=window, cursor="next")
         page = MappedPage(

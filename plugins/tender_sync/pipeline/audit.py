@@ -11,16 +11,15 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, NoReturn
+from typing import Any
 
 from tender_sync.errors import AlertOperator, FailRun, SkipRun
 from tender_sync.pipeline.dry_run import DryRunRecorder
 from tender_sync.pipeline.engine import read_range
-from tender_sync.pipeline.replay import CommitWithoutProgress, range_facts
+from tender_sync.pipeline.replay import range_facts, without_progress
 from tender_sync.pipeline.run import Run
 from tender_sync.run_meter import describe_counts
 from tender_sync.run_outcome import Outcome
-from tender_sync.sources.base import Source
 from tender_sync.storage.audits import Audits
 from tender_sync.storage.page_commit import MappedPage, Store
 from tender_sync.storage.sync_job_document import SyncJob
@@ -45,7 +44,7 @@ class AuditRecorder:
         self._audits = audits
         self._store = store
         self._repair = repair
-        self._next = CommitWithoutProgress(store) if repair else DryRunRecorder(store)
+        self._commit = without_progress(store) if repair else DryRunRecorder(store).commit_page
         self._found = set(found)
 
     def commit_page(self, page: MappedPage) -> Counter[str]:
@@ -63,11 +62,11 @@ class AuditRecorder:
             "stale": len(stale),
             "repaired": len(named) if self._repair else 0,
             "windowsChecked": page.counts["windows"],
-            "suspect": int(page.suspect is not None),
+            "suspect": int(bool(page.suspect)),
             "requests": page.counts["requests"],
         }
         self._audits.add(counts, named)
-        return self._next.commit_page(page)
+        return self._commit(page)
 
 
 def audit(run: Run, time_range: TimeRange | None, *, repair: bool) -> dict[str, Any]:
@@ -89,9 +88,9 @@ def audit(run: Run, time_range: TimeRange | None, *, repair: bool) -> dict[str, 
     rules = replace(source.windows, first_span=span, max_unproven_span=span, max_span=span)
     with run.holding_lease(AUDIT):
         found = audits.begin(time_range, clock.now(), runId=run.jobs.run_id, asked=asked, repair=repair)
-        recorder = AuditRecorder(audits, run.store, repair=repair, found=found)
+        commit = AuditRecorder(audits, run.store, repair=repair, found=found).commit_page
         try:
-            read = read_range(run, time_range, recorder, told_as=AUDIT, rules=rules)
+            read = read_range(run, time_range, commit, told_as=AUDIT, rules=rules)
         except (SkipRun, FailRun):
             audits.end(Outcome.FAILED, clock.now())
             raise
@@ -108,7 +107,13 @@ def audit(run: Run, time_range: TimeRange | None, *, repair: bool) -> dict[str, 
         describe_counts(run.meter.total),
     )
     if record["missing"] or record["stale"] or record["suspect"]:
-        _alert(source, time_range, record)
+        raise AlertOperator(
+            f"{source.title}: of what the API lists in {time_range}, {record['missing']} notices were missing from the "
+            f"contracts and {record['stale']} were an older version; {record['repaired']} are put right. "
+            f"{record['suspect']} windows could not be read to a believable end. The sync had passed over them: see "
+            f"the audit's document in syncAudits ({', '.join(record['named'][:5]) or 'none named'}), and clear this "
+            "task to audit the same range again"
+        )
     return record
 
 
@@ -124,13 +129,3 @@ def _due(run: Run, job: SyncJob, audits: Audits) -> TimeRange:
         reached = f"{job.position.watermark:%Y-%m-%d %H:%M} UTC"
         raise SkipRun(f"{source.title} has nothing to audit: it is in up to {reached}")
     return TimeRange(start, end)
-
-
-def _alert(source: Source, time_range: TimeRange, found: dict[str, Any]) -> NoReturn:
-    raise AlertOperator(
-        f"{source.title}: of what the API lists in {time_range}, {found['missing']} notices were missing from the "
-        f"contracts and {found['stale']} were an older version; {found['repaired']} are put right. {found['suspect']} "
-        "windows could not be read to a believable end. The sync had passed over them: see the audit's document in "
-        f"syncAudits ({', '.join(found['named'][:5]) or 'none named'}), and clear this task to audit the same range "
-        "again"
-    )

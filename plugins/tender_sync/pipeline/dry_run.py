@@ -60,11 +60,9 @@ def dry_run(run: Run, request: RunRequest) -> dict[str, Any]:
 
     The range is that of `request`; without one, what a normal run would read now. Returns what a run's record would
     hold, with the counts under `would` and the first ids of each kind under `named`.
-
-    :raises FailRun: the API or MongoDB failed
     """
     time_range, recorder = range_to_read(run, request), DryRunRecorder(run.store)
-    read = read_range(run, time_range, recorder, told_as=Mode.DRY_RUN, max_items=request.max_items)
+    read = read_range(run, time_range, recorder.commit_page, told_as=Mode.DRY_RUN, max_items=request.max_items)
     log_range_read("dry run", run, time_range, read)
     for kind, names in recorder.named.items():
         if names:

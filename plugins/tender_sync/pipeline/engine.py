@@ -8,7 +8,6 @@ committed all the same, and its window is read again in halves.
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -18,11 +17,11 @@ from tender_sync.api.client import FetchPageResult
 from tender_sync.errors import FailRun, FinishEarly, ReadAgain, RejectedRelease, RetrySmallerWindow
 from tender_sync.mapping.contract import MappedContract, map_ocds_to_contract
 from tender_sync.number_proof import notice_numbers
-from tender_sync.pipeline.run import CommitsPages, Run
-from tender_sync.run_meter import describe_counts
+from tender_sync.pipeline.run import CommitPage, Run
+from tender_sync.run_meter import RELEASE_COUNTERS, describe_counts
 from tender_sync.run_outcome import Outcome
 from tender_sync.sources.base import Source
-from tender_sync.storage.page_commit import MappedPage, Suspect
+from tender_sync.storage.page_commit import MappedPage
 from tender_sync.storage.rejected import Rejection
 from tender_sync.timestamps import whole_second
 from tender_sync.windows import (
@@ -87,7 +86,7 @@ def process_sync_job(run: Run, max_items_per_run: int | None = None) -> SyncResu
     walk = Walk(
         run,
         run.source.windows,
-        run.store,
+        run.store.commit_page,
         job.position,
         ceiling=whole_second(run.clock.now()),
         begins=job.backfill_start,
@@ -125,7 +124,7 @@ def process_sync_job(run: Run, max_items_per_run: int | None = None) -> SyncResu
 def read_range(
     run: Run,
     time_range: TimeRange,
-    commits: CommitsPages,
+    commit: CommitPage,
     *,
     told_as: str,
     rules: WindowRules | None = None,
@@ -133,21 +132,18 @@ def read_range(
 ) -> RangeRead:
     """Read a range once more, as the sync reads it: window by window, the first of them `first_span` long.
 
-    Where the source is does not matter and is not touched: what a page changes is up to `commits`. A window that has no
+    Where the source is does not matter and is not touched: what a page changes is up to `commit`. A window that has no
     believable end is set aside at once, because nobody comes back to it by itself. `rules` are the source's own where
     none are given.
-
-    :raises FailRun: the API or MongoDB failed
     """
     rules = rules or run.source.windows
-    start = time_range.start
     walk = Walk(
         run,
         rules,
-        commits,
-        ReadPosition(watermark=start, next_span=rules.first_span, reached=start),
+        commit,
+        ReadPosition(watermark=time_range.start, next_span=rules.first_span, reached=time_range.start),
         ceiling=time_range.end,
-        begins=start,
+        begins=time_range.start,
         told_as=told_as,
         sets_aside_at_once=True,
     )
@@ -166,7 +162,7 @@ class Walk:
 
     run: Run
     rules: WindowRules
-    commits: CommitsPages
+    commit: CommitPage
     position: ReadPosition
     ceiling: datetime
     begins: datetime
@@ -186,7 +182,7 @@ class Walk:
         if self.position.open_window and self.failures >= FAILURES_BEFORE_HALVING:
             self.position = halve_open_window(self.rules, self.position) or restart_open_window(self.position)
         try:
-            while self._has_window():
+            while self.position.open_window or self._open_next_window():
                 self.run.budget.check()
                 if max_items is not None and self.run.meter.total["fetched"] >= max_items:
                     return Outcome.ITEM_BUDGET_SPENT, ""
@@ -195,14 +191,11 @@ class Walk:
             return end.outcome, end.reason
         return Outcome.DONE, ""
 
-    def _has_window(self) -> bool:
-        """Open the next window if none is open; return False when everything up to the ceiling is read."""
-        if self.position.open_window is None:
-            opened = open_next_window(self.rules, self.position, self.ceiling, look_back=self.looks_back)
-            if opened is None:
-                return False
-            self.position, self._followed = opened, set()
-        return True
+    def _open_next_window(self) -> bool:
+        """Open the next window; return False when everything up to the ceiling is read."""
+        opened = open_next_window(self.rules, self.position, self.ceiling, look_back=self.looks_back)
+        self.position, self._followed = opened or self.position, set()
+        return opened is not None
 
     def _read_page(self) -> None:
         cursor = self.position.cursor
@@ -214,7 +207,8 @@ class Walk:
         except RetrySmallerWindow as failure:
             self._set_aside_where_only_this_window_fails(failure)
             return
-        self._limit_ceiling_to_server_time(page)
+        if page.served_at is not None:
+            self._limit_ceiling_to_server_time(page.served_at)
         if cursor is not None:
             self._followed.add(cursor)
         numbers = notice_numbers(self.run.source.notice_number, page.releases)
@@ -246,7 +240,7 @@ class Walk:
     def _set_aside_where_only_this_window_fails(self, failure: RetrySmallerWindow) -> None:
         """Set the smallest window aside that the API fails at time and again, while it answers elsewhere.
 
-        :raises RetrySmallerWindow: it may yet be read, in smaller pieces or when the API is back
+        Raise the failure where the window may yet be read, in smaller pieces or when the API is back.
         """
         if self.failures < FAILURES_BEFORE_SETTING_ASIDE or halve_open_window(self.rules, self.position):
             raise failure
@@ -256,40 +250,36 @@ class Walk:
         except (FailRun, ReadAgain):
             raise failure from None
         self._set_aside(str(failure), page=None)
-        self._followed = set()
 
     def _set_aside(self, reason: str, page: FetchPageResult | None, body: bytes = b"") -> None:
         window = self.position.window
         log.error("window %s is set aside as suspect: %s", window, reason)
-        undecodable = [Rejection(body, f"undecodable page: {reason}")] if body else []
-        self._commit(page, close_window(self.rules, self.position), undecodable, Suspect(window, reason))
+        self._commit(page, close_window(self.rules, self.position), body, reason)
 
     def _commit(
-        self,
-        page: FetchPageResult | None,
-        position: ReadPosition,
-        undecodable: Iterable[Rejection] = (),
-        suspect: Suspect | None = None,
+        self, page: FetchPageResult | None, position: ReadPosition, undecodable: bytes = b"", suspect: str = ""
     ) -> None:
         """Commit a page (None: only what was counted) and move to `position`, in one transaction."""
         window, meter = self.position.window, self.run.meter
         contracts, rejections = map_releases(page.releases if page else (), self.run.source)
         for rejection in rejections:
             log.warning("release rejected (kept in rejectedReleases): %s", rejection.reason)
+        if undecodable:
+            rejections.append(Rejection(undecodable, f"undecodable page: {suspect}"))
         counts = meter.uncommitted()
         counts.update(pages=1, windows=int(position.open_window is None), bytes=page.size if page else 0)
-        counts = self.commits.commit_page(
-            MappedPage(
-                window=window,
-                contracts=contracts,
-                rejections=[*rejections, *undecodable],
-                position=position,
-                counts=counts,
-                suspect=suspect,
-            )
+        mapped = MappedPage(
+            window=window, contracts=contracts, rejections=rejections, position=position, counts=counts, suspect=suspect
         )
+        counts = self.commit(mapped)
         meter.committed(counts)
-        self._log_page(window, counts)
+        log.info(
+            "page %d of %s: %d releases, %d new, %d changed, %d unchanged, %d rejected, %d doubled; %d kB",
+            window.pages + 1,
+            window,
+            *(counts[name] for name in RELEASE_COUNTERS),
+            counts["bytes"] // 1000,
+        )
         self._move_to(position)
         if position.open_window is None:
             log.info("window %s complete after %d pages%s", window, window.pages + 1, self._progress())
@@ -298,10 +288,8 @@ class Walk:
         """Go on at a position that has been committed."""
         window = self.position.window
         if position.loses_releases and not self.position.loses_releases:
-            longest = self.rules.max_unproven_span
-            log.error(
-                "%s hid releases in a long window: none over %s is asked for again", self.run.source.title, longest
-            )
+            title, longest = self.run.source.title, self.rules.max_unproven_span
+            log.error("%s hid releases in a long window: none over %s is asked for again", title, longest)
         if position.open_window is None:
             self.failures = 0  # as the commit has set it
             if self._ended_at_an_earlier_present(window, position):
@@ -319,29 +307,17 @@ class Walk:
         long_ago = position.watermark < self.ceiling - self.rules.look_back
         return resumed and long_ago and (self.looks_back or window.span < self.position.next_span)
 
-    def _log_page(self, window: OpenWindow, counts: Counter[str]) -> None:
-        log.info(
-            "page %d of %s: %d releases, %d new, %d changed, %d unchanged, %d rejected, %d doubled; %d kB",
-            window.pages + 1,
-            window,
-            *(counts[name] for name in ("fetched", "created", "updated", "unchanged", "rejected", "doubled")),
-            counts["bytes"] // 1000,
-        )
-
     def _progress(self) -> str:
         if not self.told_as:
             return ""
         whole = (self.ceiling - self.begins).total_seconds() or 1.0
         return f"; {self.told_as} {(self.position.watermark - self.begins).total_seconds() / whole:.1%}"
 
-    def _limit_ceiling_to_server_time(self, page: FetchPageResult) -> None:
+    def _limit_ceiling_to_server_time(self, served_at: datetime) -> None:
         """Move the ceiling back to the server's own time: only what it has published by then can have been listed.
 
         :raises FailRun: this machine's clock is days ahead: a watermark by it would hide what is published until then
         """
-        served_at = page.served_at
-        if served_at is None:
-            return
         ahead = self.run.clock.now() - served_at
         if ahead > LARGEST_CLOCK_DIFFERENCE:
             raise FailRun(

@@ -37,24 +37,21 @@ def run_source(
 
     :raises SkipRun: another run is at work on this source
     :raises FixSetup: a connection, a setting or the form is wrong
-    :raises FailRun: the API or MongoDB failed; a later run goes on from the same position
+    :raises FailRun: the API or MongoDB failed, and a later run goes on from the same position; or another run held the
+        source for the whole time budget (any mode but normal)
     """
     clock = SystemClock()
     request = read_run_request(params, clock.now(), backfill_of=backfill_of)
     mode, writes = None if request.mode is Mode.NORMAL else request.mode, request.mode is not Mode.DRY_RUN
     options = replace(options, mode=mode, writes=writes, time_budget=request.time_budget)
-    start = request.backfill_start
-    with open_run(source, clock, options, mongo_conn_id=mongo_conn_id, backfill_start=start) as run:
+    with open_run(source, clock, options, mongo_conn_id=mongo_conn_id, backfill_start=request.backfill_start) as run:
         return _DO[request.mode](run, request)
 
 
 def audit_source(
     source: Source, params: Mapping[str, Any], options: RunOptions, *, mongo_conn_id: str = MONGO_CONN_ID
 ) -> dict[str, Any]:
-    """Do one audit of `source` as the trigger form's `params` ask; see `audit.audit`.
-
-    :raises FixSetup: a connection, a setting or the form is wrong
-    """
+    """Do one audit of `source` as the form's `params` ask; see `audit.audit`. Raises FixSetup as `run_source` does."""
     clock = SystemClock()
     window = read_window(params, clock.now())
     options = replace(options, mode=AUDIT, announces=False, time_budget=read_time_budget(params))

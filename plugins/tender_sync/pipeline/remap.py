@@ -10,8 +10,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
-from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
 from tender_sync.clock import Clock
 from tender_sync.connections import MongoDatabase
@@ -22,7 +21,7 @@ from tender_sync.run_budget import RunBudget
 from tender_sync.run_outcome import Outcome
 from tender_sync.sources.base import Source
 from tender_sync.storage.buyers import Buyers
-from tender_sync.storage.remap_progress import BatchTooLarge, RemapBatch, RemapProgress, unfinished_remaps
+from tender_sync.storage.remap_progress import RemapBatch, RemapProgress, unfinished_remaps
 
 log = logging.getLogger(__name__)
 
@@ -51,44 +50,37 @@ class Remap:
             log.info("%s: going on after notice %s", self._source.title, after)
 
     def run(self, budget: RunBudget) -> dict[str, Any]:
-        """Remap until no contract is left or `budget` ends; return what was done.
-
-        :raises SkipRun: another run is at the same contracts
-        """
-        outcome = Outcome.DONE
+        """Remap until no contract is left or `budget` ends; return what was done."""
+        outcome, batch = Outcome.DONE, None
         try:
-            while True:
+            while batch is None or batch.last is not None:
                 budget.check()
                 batch = self.remap_batch()
                 self._log_batch(batch)
-                if batch.last is None:
-                    break
         except FinishEarly as end:
             outcome = end.outcome
-        else:
-            if not self._dry_run:
-                self._buyers.recount_buyers()
-        return self._summary(outcome)
+        if outcome is Outcome.DONE and not self._dry_run:
+            self._buyers.recount_buyers()
+        counts = {name: self._counts[name] for name in ("read", "changed", "unmappable")}
+        log.info(
+            "%s, %s (%s): %d contracts read, %d %s: %s; %d cannot be mapped any more",
+            self._source.title,
+            "dry run of a remap" if self._dry_run else "remap",
+            outcome,
+            counts["read"],
+            counts["changed"],
+            self._changed,
+            ", ".join(f"{name} of {count}" for name, count in self._fields.most_common()) or "no field",
+            counts["unmappable"],
+        )
+        return {"outcome": str(outcome), "dryRun": self._dry_run, **counts, "fields": dict(self._fields)}
 
     def remap_batch(self) -> RemapBatch:
-        """Remap the next contracts; halve the batch as long as it is too large for one transaction.
-
-        A single contract that is too large, with what others have added to it, is left as it is.
-        """
-        size = BATCH
-        while True:
-            try:
-                return self._progress.rewrite_batch(size, self._remapped)
-            except BatchTooLarge as error:
-                if size == 1:
-                    return self._progress.rewrite_batch(1, partial(_reject, str(error)))
-                size //= 2
+        """Remap the next contracts; see `RemapProgress.rewrite_batch`."""
+        return self._progress.rewrite_batch(BATCH, self._remapped)
 
     def _remapped(self, document: Mapping[str, Any]) -> MappedContract:
-        """Map the release of a stored contract again.
-
-        :raises RejectedRelease: it can no longer become a contract, or only one with another notice id
-        """
+        """Map a stored release again; raise RejectedRelease if it is no contract now, or one with another notice id."""
         contract = map_ocds_to_contract(document.get("rawData"), self._source.name)
         if sibling_id(contract) == document["noticeId"]:
             contract["noticeId"] = document["noticeId"]
@@ -107,26 +99,11 @@ class Remap:
                 log.info("%s %s: %s", self._changed, notice_id, "; ".join(described))
         for notice_id, reason in batch.unmappable.items():
             log.warning("%s is left as it is: %s", notice_id, reason)
-        if self._counts["read"] // _LOG_EVERY > before:
-            read, changed = self._counts["read"], self._counts["changed"]
+        read, changed = self._counts["read"], self._counts["changed"]
+        if read // _LOG_EVERY > before:
             log.info(
                 "%s: %d contracts read, %d changed, up to notice %s", self._source.title, read, changed, batch.last
             )
-
-    def _summary(self, outcome: Outcome) -> dict[str, Any]:
-        counts = {name: self._counts[name] for name in ("read", "changed", "unmappable")}
-        log.info(
-            "%s, %s (%s): %d contracts read, %d %s: %s; %d cannot be mapped any more",
-            self._source.title,
-            "dry run of a remap" if self._dry_run else "remap",
-            outcome,
-            counts["read"],
-            counts["changed"],
-            self._changed,
-            ", ".join(f"{name} of {count}" for name, count in self._fields.most_common()) or "no field",
-            counts["unmappable"],
-        )
-        return {"outcome": str(outcome), "dryRun": self._dry_run, **counts, "fields": dict(self._fields)}
 
 
 def remap_contracts(
@@ -154,10 +131,6 @@ def remap_contracts(
     for remap in remaps.values():
         remap.begin()
     return {name: remap.run(budget) for name, remap in remaps.items()}
-
-
-def _reject(reason: str, _document: Mapping[str, Any]) -> NoReturn:
-    raise RejectedRelease(reason)
 
 
 def _short(value: object) -> str:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from tender_sync.pipeline.engine import RangeRead, read_range
-from tender_sync.pipeline.run import CommitsPages, Run
+from tender_sync.pipeline.run import CommitPage, Run
 from tender_sync.pipeline.run_request import Mode, RunRequest
 from tender_sync.run_meter import describe_counts
 from tender_sync.run_outcome import Outcome
-from tender_sync.storage.page_commit import MappedPage
+from tender_sync.storage.page_commit import Store
 from tender_sync.storage.sync_jobs import read_job
 from tender_sync.timestamps import whole_second
 from tender_sync.windows import TimeRange
@@ -21,27 +20,17 @@ from tender_sync.windows import TimeRange
 log = logging.getLogger(__name__)
 
 
-class CommitWithoutProgress:
-    """Commits pages through `store` and leaves the job where it is."""
-
-    def __init__(self, store: CommitsPages) -> None:
-        self._store = store
-
-    def commit_page(self, page: MappedPage) -> Counter[str]:
-        """Commit it; see `Store.commit_page`."""
-        return self._store.commit_page(replace(page, position=None))
+def without_progress(store: Store) -> CommitPage:
+    """Return what commits pages through `store` and leaves the job where it is."""
+    return lambda page: store.commit_page(replace(page, position=None))
 
 
 def replay(run: Run, request: RunRequest) -> dict[str, Any]:
-    """Read the range of `request` again and commit what it holds; return the run's record.
-
-    :raises FailRun: the API or MongoDB failed, or another run held the source for the whole time budget
-    :raises SkipRun: the lease was taken over
-    """
+    """Read the range of `request` again and commit what it holds; return the run's record."""
     time_range = range_to_read(run, request)
     with run.holding_lease(Mode.REPLAY):
-        commits = CommitWithoutProgress(run.store)
-        read = read_range(run, time_range, commits, told_as=Mode.REPLAY, max_items=request.max_items)
+        commit = without_progress(run.store)
+        read = read_range(run, time_range, commit, told_as=Mode.REPLAY, max_items=request.max_items)
         facts = range_facts(time_range, read)
         record = run.jobs.end_run(read.outcome, read.reason, counts=run.meter.uncommitted(), **facts)
     log_range_read("replay", run, time_range, read)
@@ -68,8 +57,5 @@ def log_range_read(what: str, run: Run, time_range: TimeRange, read: RangeRead) 
     counts = describe_counts(run.meter.total)
     log.info("%s %s of %s ended (%s): %s", run.source.title, what, time_range, read.outcome, counts)
     if read.outcome is not Outcome.DONE:
-        log.warning(
-            "the %s did not reach its end: trigger it again with window_from %s for the rest",
-            what,
-            f"{read.reached:%Y-%m-%dT%H:%M:%SZ}",
-        )
+        rest = f"{read.reached:%Y-%m-%dT%H:%M:%SZ}"
+        log.warning("the %s did not reach its end: trigger it again with window_from %s for the rest", what, rest)

@@ -27,14 +27,15 @@ def reset(run: Run, request: RunRequest) -> dict[str, Any]:
     The history is read again from the run's `backfill_start`. The code is good for one reset of this source to there.
 
     :raises FixSetup: it is another code
-    :raises FailRun: MongoDB failed, or another run held the source for the whole time budget
     """
     source, jobs, start = run.source, run.jobs, run.backfill_start
     with run.holding_lease(Mode.RESET):
         job = read_document(run.db, source)
         plan = {name: job.get(name) for name in _FORGOTTEN} | {"suspectWindows": len(job.get("suspectWindows", ()))}
         plan["contracts"] = run.store.contracts.count()
-        code = _code(job, start)
+        # Made of nothing that moves: the source goes on reading between the plan and its confirmation.
+        text = f"{job.get('source')} {job.get('createdAt')} {job.get('resetAt')} {start}"
+        code = hashlib.sha256(text.encode()).hexdigest()[:8]
         if request.confirmation is None:
             _log_plan(source, plan, start, code)
             return jobs.end_run(Outcome.PLAN_SHOWN, plan=plan, confirm=code)
@@ -47,12 +48,6 @@ def reset(run: Run, request: RunRequest) -> dict[str, Any]:
         jobs.reset(start)
         log.warning("%s is reset: its history is read again from %s UTC", source.title, f"{start:%Y-%m-%d %H:%M}")
         return jobs.end_run(Outcome.RESET, plan=plan)
-
-
-def _code(job: dict[str, Any], start: datetime) -> str:
-    # Made of nothing that moves: the source goes on reading between the plan and its confirmation.
-    text = f"{job.get('source')} {job.get('createdAt')} {job.get('resetAt')} {start}"
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def _done_by_an_earlier_try(run: Run, job: dict[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from tender_sync.api.client import FetchPageResult, Hook, PageClient
 from tender_sync.clock import Clock
@@ -31,13 +31,8 @@ log = logging.getLogger(__name__)
 _ASK_FOR_LEASE_EVERY = 25.0
 # Fetches the page of a window at a cursor, or its first page: `PageClient.fetch_page`.
 FetchPage: TypeAlias = Callable[[str | None, TimeRange], FetchPageResult]
-
-
-class CommitsPages(Protocol):
-    """Stores what a page became, and returns how many releases were new, changed … (`Store.commit_page`)."""
-
-    def commit_page(self, page: MappedPage) -> Counter[str]:
-        """Store it."""
+# Stores what a page became, and returns how many releases were new, changed …: `Store.commit_page`.
+CommitPage: TypeAlias = Callable[[MappedPage], Counter[str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,20 +119,14 @@ class RunOptions:
 
 
 def assemble_run(
-    source: Source,
-    db: MongoDatabase,
-    hook: Hook,
-    settings: Settings,
-    clock: Clock,
-    options: RunOptions,
-    *,
-    mongo_at: str = "MongoDB",
+    source: Source, db: MongoDatabase, hook: Hook, settings: Settings, clock: Clock, options: RunOptions
 ) -> Run:
     """Put a run together from what is open already."""
     who, run_id = options.owner, options.run_id
     jobs = SyncJobs(db, source, clock, owner=who, run_id=run_id, mode=options.mode, announces=options.announces)
     meter = RunMeter()
-    renew, deadline = jobs.renew if options.writes else _no_lease_to_renew, clock.now() + options.time_budget
+    renew = jobs.renew if options.writes else lambda: None
+    deadline = clock.now() + options.time_budget
     budget = RunBudget(clock, deadline, renew=renew, stop_requested=options.stop_requested, meter=meter)
     slots = RequestSlots(db, source.name, settings.pace, budget, burst=settings.burst)
     return Run(
@@ -150,7 +139,6 @@ def assemble_run(
         clock=clock,
         backfill_start=settings.backfill_start,
         meter=meter,
-        mongo_at=mongo_at,
     )
 
 
@@ -171,8 +159,5 @@ def open_run(
     hook = http_hook(source.http_conn_id, source.base_url)
     with database(mongo_conn_id) as db:
         ensure_schema(db)
-        yield assemble_run(source, db, hook, settings, clock, options, mongo_at=describe_connection(mongo_conn_id))
-
-
-def _no_lease_to_renew() -> None:
-    """Stand in for the renewal of a lease, in a run that writes nothing."""
+        run = assemble_run(source, db, hook, settings, clock, options)
+        yield replace(run, mongo_at=describe_connection(mongo_conn_id))

@@ -67,8 +67,7 @@ def read_run_request(params: Mapping[str, Any], now: datetime, *, backfill_of: d
         _refuse("mode replay needs window_from and window_to", "give both, in UTC")
     if backfill_of and mode is Mode.NORMAL:
         mode, window = Mode.REPLAY, TimeRange(backfill_of - RUNS_HOUR, min(backfill_of, now))
-    start = given.get("backfill_start")
-    items = params.get("max_items_per_run")
+    start, items = given.get("backfill_start"), params.get("max_items_per_run")
     return RunRequest(
         mode=mode,
         time_budget=read_time_budget(params),
@@ -80,11 +79,9 @@ def read_run_request(params: Mapping[str, Any], now: datetime, *, backfill_of: d
 
 
 def read_time_budget(params: Mapping[str, Any]) -> timedelta:
-    """Read the form's `time_budget_minutes`.
-
-    :raises FixSetup: it is NaN, which Python's JSON can say and which passes the form: it is not out of any range
-    """
+    """Read the form's `time_budget_minutes`; raise FixSetup if it is not finite."""
     minutes = float(params["time_budget_minutes"])
+    # Python's JSON can say NaN, which passes the form: it is not out of any range.
     if not math.isfinite(minutes):
         _refuse(f"time_budget_minutes is {minutes}", "give a number of minutes")
     return timedelta(minutes=minutes)

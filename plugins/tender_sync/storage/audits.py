@@ -47,8 +47,7 @@ class Audits:
         if before and before["outcome"] in {Outcome.FAILED, Outcome.DIED} and before["repair"]:
             record |= {name: before[name] for name in ("missing", "stale", "repaired", "named")}
         self._key = self._audits.insert_one(record).inserted_id
-        named: list[str] = record["named"]
-        return named
+        return list(record["named"])
 
     def add(self, counts: dict[str, int], named: list[str]) -> None:
         """Add what a page was found to lack; the first notice ids are kept by name."""

@@ -96,15 +96,20 @@ class Buyers:
         self, writes: Iterable[MappedContract], replaced: list[Mapping[str, Any]], session: ClientSession
     ) -> tuple[dict[str, set[str]], list[str]]:
         """Return the registered ids of each name as they will be, and the names whose ids change by that."""
-        named, was_named = ({_name_and_id(each) for each in contracts} for contracts in (writes, replaced))
+        named, was_named = (
+            {(name_key(each["buyerName"]), each["buyerOrg"]) for each in contracts} for contracts in (writes, replaced)
+        )
         before = self._find_registered_ids({name for name, _ in named | was_named if name}, session)
         after = {name: set(ids) for name, ids in before.items()}
         for name, published in named:
             if name and published and register_of(published):
                 after[name].add(published)
+        others = {"_id": {"$nin": [each["_id"] for each in replaced]}}
         for name, published in was_named - named:
-            if name and published in after[name] and not self._remains(name, published, replaced, session):
-                after[name].discard(published)
+            if name and published in after[name]:
+                remaining = {"buyerKey": name, "buyerOrg": published} | others
+                if self._contracts.find_one(remaining, {"_id": 1}, session=session) is None:
+                    after[name].discard(published)
         return after, [name for name in after if after[name] != before[name]]
 
     def _find_registered_ids(self, names: Iterable[str], session: ClientSession) -> dict[str, set[str]]:
@@ -133,12 +138,6 @@ class Buyers:
             if isinstance(published, str) and register_of(published):
                 ids[row["_id"]].add(published)
         return ids
-
-    def _remains(self, name: str, published: str, replaced: list[Mapping[str, Any]], session: ClientSession) -> bool:
-        """Say whether contracts other than those about to be replaced name this buyer by this id."""
-        others = {"$nin": [each["_id"] for each in replaced]}
-        query = {"buyerKey": name, "buyerOrg": published, "_id": others}
-        return self._contracts.find_one(query, {"_id": 1}, session=session) is not None
 
     def _others(
         self, names: list[str], replaced: list[Mapping[str, Any]], session: ClientSession
@@ -181,23 +180,17 @@ class Buyers:
 
         A buyer that is there is left alone, because users may have changed it since.
         """
-        fresh: dict[str, Any] = {}
+        now, upserts = self._clock.now(), {}
         for each in assignments:
-            if each.org_id and each.org_id not in fresh:
+            if each.org_id and each.org_id not in upserts:
                 contract: Any = each.contract
                 if not each.is_written:
-                    stored = self._contracts.find_one({"_id": contract["_id"]}, session=session)
-                    contract = read_contract(stored or {})
-                fresh[each.org_id] = map_buyer(contract, each.org_id)
-        if not fresh:
+                    contract = read_contract(self._contracts.find_one({"_id": contract["_id"]}, session=session) or {})
+                buyer = {**map_buyer(contract, each.org_id), "contractCount": 0, "createdAt": now, "updatedAt": now}
+                upserts[each.org_id] = UpdateOne({"orgId": each.org_id}, {"$setOnInsert": buyer}, upsert=True)
+        if not upserts:
             return 0
-        now = self._clock.now()
-        counted = {"contractCount": 0, "createdAt": now, "updatedAt": now}
-        upserts = [
-            UpdateOne({"orgId": key}, {"$setOnInsert": {**buyer, **counted}}, upsert=True)
-            for key, buyer in fresh.items()
-        ]
-        return self._buyers.bulk_write(upserts, ordered=False, session=session).upserted_count
+        return self._buyers.bulk_write(list(upserts.values()), ordered=False, session=session).upserted_count
 
     def _move(self, assignments: list[Assignment], known: Mapping[str, ObjectId], session: ClientSession) -> None:
         """Move stored contracts to their buyers, and the counts of all buyers by what they gain and lose."""
@@ -248,12 +241,5 @@ class Buyers:
 
     def _recount(self, buyer_id: ObjectId, session: ClientSession) -> None:
         count = self._contracts.count_documents({"buyerId": buyer_id}, session=session)
-        self._buyers.update_one(
-            {"_id": buyer_id},
-            {"$set": {"contractCount": count, "updatedAt": self._clock.now()}},
-            session=session,
-        )
-
-
-def _name_and_id(contract: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    return name_key(contract["buyerName"]), contract["buyerOrg"]
+        changes = {"$set": {"contractCount": count, "updatedAt": self._clock.now()}}
+        self._buyers.update_one({"_id": buyer_id}, changes, session=session)

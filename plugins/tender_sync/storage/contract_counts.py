@@ -94,7 +94,8 @@ class ContractCounts:
         kept = self._stats.find_one(key, session=session)
         if Counter(flat(kept or {})) == counted:
             return False
-        self._stats.replace_one(key, key | _nested(counted), upsert=True, session=session)
+        self._stats.replace_one(key, key, upsert=True, session=session)
+        self._stats.update_one(key, {"$inc": counted}, session=session)
         return True
 
 
@@ -104,15 +105,6 @@ def flat(document: Mapping[str, Any]) -> dict[str, int]:
     for group in ("days", "stages", "sectors"):
         counts |= {f"{group}.{name}": n for name, n in document.get(group, {}).items()}
     return {path: n for path, n in counts.items() if n}
-
-
-def _nested(counts: Mapping[str, int]) -> dict[str, Any]:
-    nested: dict[str, Any] = {"days": {}, "stages": {}, "sectors": {}, "contracts": counts.get("contracts", 0)}
-    for path, n in counts.items():
-        group, _, name = path.partition(".")
-        if name:
-            nested[group][name] = n
-    return nested
 
 
 def _paths(contract: Mapping[str, Any]) -> list[str]:

@@ -36,18 +36,6 @@ class Change(NamedTuple):
     after: Any
 
 
-class _Derived(NamedTuple):
-    """What follows from all contracts for those to be written.
-
-    `fields`: the fields that are not the mapper's, by notice id. `relatives`: the updates of other contracts that these
-    supersede, or no longer do.
-    """
-
-    fields: dict[str, dict[str, Any]]
-    relatives: list[UpdateOne]
-    buyers_created: int
-
-
 class Contracts:
     """The contracts of `source` in `db`, and what of other collections must change with them."""
 
@@ -79,24 +67,20 @@ class Contracts:
         counts, writes = changes.counts, changes.writes
         if not writes:
             return counts
-        derived = self._derive(writes, stored, session)
+        fields, relatives, counts["buyersCreated"] = self._derive(writes, stored, session)
         now = self._clock.now()
         upserts = [
             UpdateOne(
                 {"source": self._source.name, "noticeId": notice_id},
-                {
-                    "$set": {**contract, **derived.fields[notice_id], "updatedAt": now},
-                    "$setOnInsert": {"createdAt": now},
-                },
+                {"$set": {**contract, **fields[notice_id], "updatedAt": now}, "$setOnInsert": {"createdAt": now}},
                 upsert=True,
             )
             for notice_id, contract in writes.items()
         ]
-        self._contracts.bulk_write([*upserts, *derived.relatives], ordered=False, session=session)
+        self._contracts.bulk_write([*upserts, *relatives], ordered=False, session=session)
         self._counts.move(((stored.get(notice_id), contract) for notice_id, contract in writes.items()), session)
         # These notices can be mapped now. One that is unchanged says nothing about its rejected versions.
         self._rejected.remove_notices(writes, session)
-        counts["buyersCreated"] = derived.buyers_created
         return counts
 
     def rewrite(self, contracts: Iterable[MappedContract], session: ClientSession) -> dict[str, dict[str, Change]]:
@@ -109,15 +93,14 @@ class Contracts:
         found = self._contracts.find({"source": self._source.name, "noticeId": {"$in": list(mapped)}}, session=session)
         documents = {document["noticeId"]: document for document in found}
         stored = {notice_id: read_contract(document) for notice_id, document in documents.items()}
-        derived = self._derive(mapped, stored, session)
-        updates, now = derived.relatives, self._clock.now()
+        fields, updates, _ = self._derive(mapped, stored, session)
+        now = self._clock.now()
         changes: dict[str, dict[str, Change]] = {}
         for notice_id, before in documents.items():
-            after = {**mapped[notice_id], **derived.fields[notice_id]}
+            after = {**mapped[notice_id], **fields[notice_id]}
             changed = {name: value for name, value in after.items() if before.get(name, ...) != value}
-            named = {
-                name: Change(before.get(name), value) for name, value in changed.items() if name != "mapperVersion"
-            }
+            named = {name: Change(before.get(name), value) for name, value in changed.items()}
+            named.pop("mapperVersion", None)
             if named:
                 changes[notice_id] = named
                 changed["updatedAt"] = now
@@ -139,8 +122,12 @@ class Contracts:
 
     def _derive(
         self, writes: Mapping[str, MappedContract], stored: Mapping[str, Mapping[str, Any]], session: ClientSession
-    ) -> _Derived:
-        """Find the buyers of contracts about to be written, and who supersedes them; `stored`: the same as they are."""
+    ) -> tuple[dict[str, dict[str, Any]], list[UpdateOne], int]:
+        """Find the buyers of contracts about to be written, and who supersedes them; `stored`: the same as they are.
+
+        Returns the fields that are not the mapper's, by notice id; the updates of other contracts that these supersede,
+        or no longer do; and how many buyers were created.
+        """
         self._lock_contracts(session)
         buyer_ids, buyers_created = self._buyers.assign_buyers(writes, stored, session)
         family = self._family(writes, stored, session)
@@ -155,7 +142,7 @@ class Contracts:
             for notice_id, standing in standings.items()
             if any(family[notice_id].get(name, ...) != value for name, value in standing.items())
         ]
-        return _Derived(fields, relatives, buyers_created)
+        return fields, relatives, buyers_created
 
     def _lock_contracts(self, session: ClientSession) -> None:
         """Let no two transactions write contracts at once: the later one is aborted here, and tried again.

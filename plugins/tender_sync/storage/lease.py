@@ -38,10 +38,7 @@ class Lease:
         return {"source": self._source.name, "lease.token": self.token}
 
     def take(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """Take the lease, set `fields` (aggregation expressions) with it, and return the job's document.
-
-        :raises SkipRun: another run holds it
-        """
+        """Take the lease, set `fields` (expressions) and return the job; raise SkipRun if another run holds it."""
         free = [
             {"lease": None},
             {"lease.owner": self._owner},
@@ -60,18 +57,12 @@ class Lease:
         return taken
 
     def renew(self, session: ClientSession | None = None) -> None:
-        """Keep the lease for another while.
-
-        :raises SkipRun: it has been taken over
-        """
+        """Keep the lease for another while; raise SkipRun if it has been taken over."""
         update = [{"$set": {"lease.expiresAt": _end()}}]
         self.require(self._jobs.update_one(self.held, update, session=session).matched_count)
 
     def require(self, matched: int) -> None:
-        """Check that a write to the held job matched it.
-
-        :raises SkipRun: it did not: the lease has been taken over
-        """
+        """Raise SkipRun if a write to the held job did not match it: the lease has been taken over."""
         if not matched:
             raise SkipRun(
                 f"this run's lease of {self._source.title} was taken over by {self._holder()}; it writes nothing more"

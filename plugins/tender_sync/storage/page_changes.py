@@ -36,12 +36,8 @@ class PageChanges:
     @property
     def counts(self) -> Counter[str]:
         """The number of releases of each kind, under the names of a run's counters; a remapped one is updated."""
-        return Counter(
-            created=len(self.created),
-            updated=len(self.updated) + len(self.remapped),
-            unchanged=len(self.unchanged),
-            doubled=self.doubled,
-        )
+        updated = len(self.updated) + len(self.remapped)
+        return Counter(created=len(self.created), updated=updated, unchanged=len(self.unchanged), doubled=self.doubled)
 
 
 def classify(page: Sequence[MappedContract], stored: Mapping[str, Mapping[str, Any]], now: datetime) -> PageChanges:
@@ -59,21 +55,18 @@ def classify(page: Sequence[MappedContract], stored: Mapping[str, Mapping[str, A
     for notice_id, contract in newest.items():
         before = stored.get(notice_id)
         if before is None:
-            changes.created[notice_id] = contract
+            kind = changes.created
         elif contract["releaseHash"] == before["releaseHash"]:
-            same_mapper = contract["mapperVersion"] == before["mapperVersion"]
-            (changes.unchanged if same_mapper else changes.remapped)[notice_id] = contract
+            kind = changes.unchanged if contract["mapperVersion"] == before["mapperVersion"] else changes.remapped
         else:
-            replaces = _replaces(contract, before, now)
-            (changes.updated if replaces else changes.unchanged)[notice_id] = contract
+            kind = changes.updated if _replaces(contract, before, now) else changes.unchanged
+        kind[notice_id] = contract
     return changes
 
 
 def _replaces(contract: MappedContract, before: Mapping[str, Any], now: datetime) -> bool:
-    """Say whether `contract` takes the place of another version: it does unless it is older.
-
-    A stored date in the future is the publisher's error. It must not keep out the correction.
-    """
+    """Say whether `contract` takes the place of another version: it does unless it is older."""
+    # A stored date in the future is the publisher's error. It must not keep out the correction.
     ours, theirs = contract["publishedDate"], before["publishedDate"]
     if theirs is None or theirs > now:
         return True

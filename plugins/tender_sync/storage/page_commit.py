@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any
 
 from pymongo.client_session import ClientSession
@@ -26,21 +26,13 @@ log = logging.getLogger(__name__)
 _TOO_LARGE = frozenset({10334, 17419, 17420, 388})
 
 
-@dataclass(frozen=True)
-class Suspect:
-    """A window that was closed without a believable end, and why."""
-
-    window: TimeRange
-    reason: str
-
-
 @dataclass(frozen=True, kw_only=True)
 class MappedPage:
     """A page of `window`, ready to be written.
 
     `position`: where reading stands after it; None leaves the job where it is. `counts`: what the caller counted of it
-    (pages, requests, bytes …). `suspect`: its window is closed without a believable end. `settled`: the `_id`s of
-    rejected releases to be removed, because they are among the contracts now.
+    (pages, requests, bytes …). `suspect`: why its window is closed without a believable end, if it is. `settled`: the
+    `_id`s of rejected releases to be removed, because they are among the contracts now.
     """
 
     window: TimeRange
@@ -48,30 +40,27 @@ class MappedPage:
     rejections: list[Rejection] = field(default_factory=list)
     position: ReadPosition | None = None
     counts: Counter[str] = field(default_factory=Counter)
-    suspect: Suspect | None = None
+    suspect: str = ""
     settled: Sequence[Any] = ()
 
 
+@dataclass(eq=False)
 class Store:
     """Commits the pages of one `source` for the holder of `jobs`' lease.
 
     `on_commit` is called with the counts of every page after its commit.
     """
 
-    def __init__(
-        self,
-        db: Database[dict[str, Any]],
-        source: Source,
-        jobs: SyncJobs,
-        clock: Clock,
-        *,
-        on_commit: Callable[[Counter[str]], None] = lambda _: None,
-    ) -> None:
-        self.contracts = Contracts(db, source, clock)
-        self._rejected = RejectedReleases(db, source, clock)
-        self._client = db.client
-        self._jobs = jobs
-        self._on_commit = on_commit
+    db: Database[dict[str, Any]]
+    source: Source
+    jobs: SyncJobs
+    clock: Clock
+    _: KW_ONLY
+    on_commit: Callable[[Counter[str]], None] = lambda _: None
+
+    def __post_init__(self) -> None:
+        self.contracts = Contracts(self.db, self.source, self.clock)
+        self._rejected = RejectedReleases(self.db, self.source, self.clock)
 
     def commit_page(self, page: MappedPage) -> Counter[str]:
         """Write a page and move the job to its position, in one transaction; return the page's counts.
@@ -104,17 +93,17 @@ class Store:
             changed += self.contracts.upsert_contracts(page.contracts, session)
             changed["rejected"] = len(page.rejections)
             self._rejected.remove(page.settled, session)
-            self._rejected.keep(page.rejections, page.window, self._jobs.run_id, session)
+            self._rejected.keep(page.rejections, page.window, self.jobs.run_id, session)
             if page.suspect:
-                self._jobs.note_suspect(page.suspect.window, page.suspect.reason, session)
+                self.jobs.note_suspect(page.window, page.suspect, session)
             # Last, so that the lease is checked as late as possible. The page of a zombie fails here.
-            self._jobs.update_sync_progress(page.position, changed, session)
+            self.jobs.update_sync_progress(page.position, changed, session)
             return changed
 
-        with self._client.start_session() as session:
+        with self.db.client.start_session() as session:
             # The driver aborts and repeats it while another transaction writes contracts (`Contracts._lock_contracts`).
             committed = session.with_transaction(write)
-        self._on_commit(committed)
+        self.on_commit(committed)
         return committed
 
 

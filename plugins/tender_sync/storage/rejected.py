@@ -6,6 +6,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,14 +53,9 @@ class RejectedReleases:
             "runId": run_id,
             "createdAt": self._clock.now(),
         }
-        documents = [found_in | kept(rejection) for rejection in rejections]
         upserts = [
-            UpdateOne(
-                {"source": self._source.name, "contentHash": document["contentHash"]},
-                {"$setOnInsert": document},
-                upsert=True,
-            )
-            for document in documents
+            UpdateOne({name: new[name] for name in ("source", "contentHash")}, {"$setOnInsert": new}, upsert=True)
+            for new in (found_in | kept(rejection) for rejection in rejections)
         ]
         if upserts:
             self._rejected.bulk_write(upserts, ordered=False, session=session)
@@ -71,8 +67,8 @@ class RejectedReleases:
 
     def remove_notices(self, notice_ids: Iterable[str], session: ClientSession) -> None:
         """Remove the rejected releases of notices that are contracts now."""
-        query = {"source": self._source.name, "noticeId": {"$in": list(notice_ids)}}
-        self._rejected.delete_many(query, session=session)
+        mapped = {"source": self._source.name, "noticeId": {"$in": list(notice_ids)}}
+        self._rejected.delete_many(mapped, session=session)
 
 
 def kept(rejection: Rejection) -> dict[str, Any]:
@@ -83,13 +79,8 @@ def kept(rejection: Rejection) -> dict[str, Any]:
     except RejectedRelease:
         content = _compressed(body)
     # The hash is of what is kept. That is read back when it is tried again, and if it fails it must not be kept twice.
-    body = _bytes(content["raw"]) if "raw" in content else body
-    return {
-        "noticeId": _notice_id(raw),
-        "reason": rejection.reason,
-        "contentHash": hashlib.sha256(body).hexdigest(),
-        **content,
-    }
+    content_hash = hashlib.sha256(_bytes(content["raw"]) if "raw" in content else body).hexdigest()
+    return {"noticeId": _notice_id(raw), "reason": rejection.reason, "contentHash": content_hash, **content}
 
 
 def releases_of(document: dict[str, Any]) -> list[Any]:
@@ -98,12 +89,13 @@ def releases_of(document: dict[str, Any]) -> list[Any]:
         return [document["raw"]]
     body = zlib.decompress(document["rawZlib"])
     try:
-        releases: list[Any] = decode_package(body)["releases"]
+        return list(decode_package(body)["releases"])
     except BrokenPackage:
         return []
     except NotAPackage:
-        return _one_release(body)
-    return releases
+        with suppress(ValueError):
+            return [json.loads(body)]
+    return []
 
 
 def rejected_batches(db: Database[dict[str, Any]], source: Source) -> Iterator[list[dict[str, Any]]]:
@@ -124,13 +116,6 @@ def count_rejected(db: Database[dict[str, Any]], source: Source) -> int:
 def find_rejected(db: Database[dict[str, Any]], key: str) -> dict[str, Any] | None:
     """Return the document with this id, None without one. `key` may be any text."""
     return db["rejectedReleases"].find_one({"_id": ObjectId(key)}) if ObjectId.is_valid(key) else None
-
-
-def _one_release(body: bytes) -> list[Any]:
-    try:
-        return [json.loads(body)]
-    except ValueError:
-        return []
 
 
 def _notice_id(raw: object) -> str | None:
@@ -156,7 +141,7 @@ def _bytes(raw: object) -> bytes:
     try:
         return json.dumps(raw, sort_keys=True, separators=(",", ":")).encode()
     except RecursionError:
-        return json.dumps(_pruned(raw, _LEVELS_KEPT), sort_keys=True, separators=(",", ":")).encode()
+        return _bytes(_pruned(raw, _LEVELS_KEPT))
 
 
 def _pruned(value: object, levels: int) -> object:

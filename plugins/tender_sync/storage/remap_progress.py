@@ -7,25 +7,24 @@ next run goes on after the last batch. Batches and the pages of running syncs wa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn, TypeAlias
 
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 from pymongo.errors import DocumentTooLarge, OperationFailure
 
 from tender_sync.clock import Clock
-from tender_sync.errors import RejectedRelease, SkipRun, TenderSyncError
+from tender_sync.errors import RejectedRelease, SkipRun
 from tender_sync.mapping.contract import MAPPER_VERSION, MappedContract
 from tender_sync.sources.base import Source
 from tender_sync.storage.contracts import Change, Contracts
 from tender_sync.storage.page_commit import too_large
 
-
-class BatchTooLarge(TenderSyncError):
-    """A batch is too large for a document or a transaction of MongoDB: nothing of it is written."""
+# Maps a stored contract again, from its `noticeId` and `rawData`.
+Remapped: TypeAlias = Callable[[Mapping[str, Any]], MappedContract]
 
 
 @dataclass
@@ -70,39 +69,38 @@ class RemapProgress:
         """
         if self._dry_run:
             return ""
-        kept = self._remaps.find_one({"_id": self._source.name, **_unfinished()})
-        if kept:
+        if kept := self._remaps.find_one({"_id": self._source.name, **_unfinished()}):
             self._after = str(kept["after"])
-            return self._after
-        now = self._clock.now()
-        begun = {"mapperVersion": MAPPER_VERSION, "after": "", "startedAt": now, "updatedAt": now, "completedAt": None}
-        self._remaps.replace_one({"_id": self._source.name}, {**begun, **RemapBatch().counts}, upsert=True)
-        return ""
+        else:
+            now = self._clock.now()
+            begun = {**_unfinished(), "after": "", "startedAt": now, "updatedAt": now, **RemapBatch().counts}
+            self._remaps.replace_one({"_id": self._source.name}, begun, upsert=True)
+        return self._after
 
-    def rewrite_batch(self, size: int, remapped: Callable[[Mapping[str, Any]], MappedContract]) -> RemapBatch:
+    def rewrite_batch(self, size: int, remapped: Remapped) -> RemapBatch:
         """Rewrite the next `size` contracts as `remapped` returns them, where they differ; return what was done.
 
-        `remapped` gets a document with `noticeId` and `rawData`. Where it raises RejectedRelease, the contract is left
-        as it is.
+        Where `remapped` raises RejectedRelease, the contract is left as it is. A batch too large for one transaction is
+        halved; a single contract that is too large, with what others have added to it, is left as it is.
 
-        :raises BatchTooLarge: try again with a smaller `size`
         :raises SkipRun: another run is at the same contracts
         """
         try:
             with self._client.start_session() as session:
                 batch = session.with_transaction(partial(self._write, size, remapped))
         except (OperationFailure, DocumentTooLarge) as error:
-            if reason := too_large(error):
-                raise BatchTooLarge(reason) from error
-            raise
+            reason = too_large(error)
+            if not reason:
+                raise
+            return self.rewrite_batch(max(size // 2, 1), remapped if size > 1 else partial(_reject, reason))
         self._after = batch.last or self._after
         return batch
 
-    def _write(
-        self, size: int, remapped: Callable[[Mapping[str, Any]], MappedContract], session: ClientSession
-    ) -> RemapBatch:
+    def _write(self, size: int, remapped: Remapped, session: ClientSession) -> RemapBatch:
         batch, contracts = RemapBatch(), []
-        for document in self._next_contracts(size, session):
+        query = {"source": self._source.name, "noticeId": {"$gt": self._after}}
+        found = self._contracts.find(query, ("noticeId", "rawData"), session=session)
+        for document in found.sort("noticeId", 1).limit(size):
             batch.last, batch.read = document["noticeId"], batch.read + 1
             try:
                 contracts.append(remapped(document))
@@ -115,10 +113,6 @@ class RemapProgress:
         else:
             self._advance(batch, session)
         return batch
-
-    def _next_contracts(self, size: int, session: ClientSession) -> Iterable[dict[str, Any]]:
-        query = {"source": self._source.name, "noticeId": {"$gt": self._after}}
-        return self._contracts.find(query, ("noticeId", "rawData"), session=session).sort("noticeId", 1).limit(size)
 
     def _advance(self, batch: RemapBatch, session: ClientSession) -> None:
         """Move the progress to the end of `batch`.
@@ -142,6 +136,10 @@ class RemapProgress:
 def unfinished_remaps(db: Database[dict[str, Any]]) -> set[str]:
     """Return the names of the sources whose last remap has not finished, and was with the same mapper."""
     return set(db["syncRemaps"].distinct("_id", _unfinished()))
+
+
+def _reject(reason: str, _document: Mapping[str, Any]) -> NoReturn:
+    raise RejectedRelease(reason)
 
 
 def _unfinished() -> dict[str, Any]:

@@ -40,10 +40,7 @@ INDEXES: Mapping[str, tuple[IndexModel, ...]] = {
     ),
     "syncStats": (IndexModel(["source", "month"], unique=True),),
     "syncAudits": (IndexModel(["source", ("startedAt", DESCENDING)]),),
-    "syncPace": (),
-    "syncTurns": (),
-    "syncRemaps": (),
-    "syncSchema": (),
+    **dict.fromkeys(("syncPace", "syncTurns", "syncRemaps", "syncSchema"), ()),
 }
 
 

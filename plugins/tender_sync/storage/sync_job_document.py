@@ -40,7 +40,6 @@ class _Window(_Part):
     top_number: float | None = None
 
     def read(self) -> OpenWindow:
-        """Return the window it stands for."""
         numbers = NumberProof(int(self.held or 0), _whole(self.top_number))
         return OpenWindow(self.start, self.end, int(self.pages), numbers)
 
@@ -52,7 +51,6 @@ class _Recheck(_Part):
     span_seconds: float = Field(ge=1, le=10**9)
 
     def read(self) -> Recheck:
-        """Return the recheck it stands for."""
         return Recheck(self.end, int(self.held), timedelta(seconds=self.span_seconds), found=int(self.found))
 
 
@@ -97,17 +95,9 @@ class SyncJob:
     backfill_start: datetime
     failures: int
 
-    @property
-    def status(self) -> str:
-        """The status of a source that is not in error."""
-        return BACKFILLING if self.backfilling else SYNCING
-
 
 def validated(document: Mapping[str, Any], source: Source) -> SyncJobDocument:
-    """Return the document of `source` as its model.
-
-    :raises FixSetup: a value is none that this package would have written
-    """
+    """Return the document of `source` as its model; raise FixSetup if this package would not have written a value."""
     try:
         found = SyncJobDocument.model_validate(document)
     except ValidationError as invalid:
@@ -125,10 +115,7 @@ def validated(document: Mapping[str, Any], source: Source) -> SyncJobDocument:
 
 
 def sync_job(document: Mapping[str, Any], source: Source) -> SyncJob:
-    """Return where `source` is by its document.
-
-    :raises FixSetup: a value is none that a run can go on from
-    """
+    """Return where `source` is by its document; raise FixSetup if a run cannot go on from a value."""
     found = validated(document, source)
     start = _moment(found.backfill_start_date) or source.history_start
     return SyncJob(

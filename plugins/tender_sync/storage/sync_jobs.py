@@ -1,12 +1,18 @@
-"""The sync job: one document a source in `syncJobs`. It says where the source is, in words and as a position."""
+"""The sync job of a source, and the records of its runs.
+
+`syncJobs` holds one document a source: where it is, in words and as a position. `syncRuns` holds one document a run,
+from its beginning to its outcome.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
 from typing import Any
 
+from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
@@ -24,7 +30,6 @@ from tender_sync.storage.sync_job_document import (
     position_fields,
     sync_job,
 )
-from tender_sync.storage.sync_runs import SyncRuns
 from tender_sync.windows import ReadPosition, TimeRange
 
 log = logging.getLogger(__name__)
@@ -36,33 +41,29 @@ _TO_ANNOUNCE = "changesToAnnounce"
 _CHANGES = ("created", "updated")
 
 
+@dataclass(eq=False)
 class SyncJobs:
     """The sync job of one `source`, as held by one run of `owner` (see `lease.Lease`).
 
     `mode` names what a run does that does not bring its source forward (replay, audit …); such a run leaves the job's
-    status alone. `announces`: Airflow takes the asset events of this run, when it succeeds.
+    status alone. `announces`: Airflow takes the asset events of this run, when it succeeds. Every method that writes to
+    the job raises SkipRun when the lease has been taken over; `note_suspect` and `end_run` leave the job alone then.
     """
 
-    def __init__(
-        self,
-        db: Database[dict[str, Any]],
-        source: Source,
-        clock: Clock,
-        *,
-        owner: str,
-        run_id: str = "",
-        mode: str | None = None,
-        announces: bool = True,
-    ) -> None:
-        self._jobs = db["syncJobs"]
-        self._source = source
-        self._clock = clock
-        self._owner = owner
-        self.run_id = run_id
-        self._mode = mode
-        self._announces = announces
-        self._lease = Lease(self._jobs, source, owner)
-        self._runs = SyncRuns(db, source, self._lease.token)
+    db: Database[dict[str, Any]]
+    source: Source
+    clock: Clock
+    _: KW_ONLY
+    owner: str
+    run_id: str = ""
+    mode: str | None = None
+    announces: bool = True
+
+    def __post_init__(self) -> None:
+        self._jobs = self.db["syncJobs"]
+        self._lease = Lease(self._jobs, self.source, self.owner)
+        self._runs = self.db["syncRuns"]
+        self._record = {"_id": self._lease.token}
 
     def get_or_create_sync_job(self, backfill_start: datetime) -> SyncJob:
         """Take the lease of the source's job and return where it is; create the job if there is none.
@@ -75,66 +76,47 @@ class SyncJobs:
         """
         self._create(backfill_start)
         self._restart_a_first_version_job()
-        read_job(self._jobs.database, self._source)
+        read_job(self.db, self.source)
         document = self._take_lease()
-        self._runs.begin(self._clock.now(), owner=self._owner, runId=self.run_id, mode=self._mode or document["status"])
-        return sync_job(document, self._source)
+        self._begin_record(self.mode or document["status"])
+        return sync_job(document, self.source)
 
     def _create(self, backfill_start: datetime) -> None:
-        now = self._clock.now()
-        fields: dict[str, Any] = {
-            "status": BACKFILLING,
-            "cursor": None,
+        fields = self._beginning() | {
             "backfillStartDate": iso(backfill_start),
-            "lastSyncedDate": None,
-            "window": None,
-            "windowSpanSeconds": self._source.windows.first_span.total_seconds(),
-            "failures": 0,
-            "totalFetched": 0,
-            "lastRunAt": None,
-            "lastRunFetched": 0,
-            "lastRunErrors": 0,
+            **dict.fromkeys(("totalFetched", "lastRunFetched", "lastRunErrors"), 0),
+            **dict.fromkeys(("lastRunAt", "transitionAnnouncedBy", "lease")),
             "errorLog": [],
             "suspectWindows": [],
-            "backfillCompletedAt": None,
-            "transitionAnnouncedBy": None,
-            "lease": None,
-            "createdAt": now,
-            "updatedAt": now,
+            **dict.fromkeys(("createdAt", "updatedAt"), self.clock.now()),
         }
-        self._jobs.update_one({"source": self._source.name}, {"$setOnInsert": fields}, upsert=True)
+        self._jobs.update_one({"source": self.source.name}, {"$setOnInsert": fields}, upsert=True)
 
     def _restart_a_first_version_job(self) -> None:
-        restarted = self._jobs.update_one(
-            {"source": self._source.name, "windowSpanSeconds": {"$exists": False}},
-            {"$set": self._beginning() | {"errorLog": []}},
-        )
+        first_version = {"source": self.source.name, "windowSpanSeconds": {"$exists": False}}
+        restarted = self._jobs.update_one(first_version, {"$set": self._beginning() | {"errorLog": []}})
         if restarted.modified_count:
             log.warning(
                 "%s has a sync job of the first version, which kept no windows: its history is read again",
-                self._source.name,
+                self.source.name,
             )
 
     def _beginning(self) -> dict[str, Any]:
-        return position_fields(ReadPosition(BEFORE_ALL, self._source.windows.first_span)) | {
-            "status": BACKFILLING,
-            "lastSyncedDate": None,
-            "backfillCompletedAt": None,
-            "failures": 0,
-        }
+        position = position_fields(ReadPosition(BEFORE_ALL, self.source.windows.first_span))
+        return position | {"status": BACKFILLING, "lastSyncedDate": None, "backfillCompletedAt": None, "failures": 0}
 
     def _take_lease(self) -> dict[str, Any]:
         never_completed = {"$eq": [{"$ifNull": ["$backfillCompletedAt", None]}, None]}
         status: dict[str, Any] = {"$cond": [never_completed, BACKFILLING, SYNCING]}
         fields = {
-            "status": "$status" if self._mode else status,
+            "status": "$status" if self.mode else status,
             "lastRunAt": "$$NOW",
             "lastRunFetched": 0,
             "lastRunErrors": 0,
             **{name: {"$ifNull": [f"${name}", []]} for name in ("errorLog", "suspectWindows")},
             "updatedAt": "$$NOW",
         }
-        if self._announces:
+        if self.announces:
             fields[_TO_ANNOUNCE] = self._to_announce()
         return self._lease.take(fields)
 
@@ -152,72 +134,58 @@ class SyncJobs:
         }
         return counts | {"lastAnnounced": {"$cond": [is_mine, nobody, {"$ifNull": [last, nobody]}]}}
 
+    def _begin_record(self, mode: str) -> None:
+        """Begin this run's record; a run that was killed could not end its own, so that is done here."""
+        now, mine = self.clock.now(), {"source": self.source.name}
+        self._runs.update_many(mine | {"endedAt": None}, {"$set": {"endedAt": now, "outcome": Outcome.DIED}})
+        facts = {"owner": self.owner, "runId": self.run_id, "mode": mode}
+        self._runs.insert_one({**self._record, **mine, "startedAt": now, "endedAt": None, "outcome": None, **facts})
+
     def last_try(self) -> dict[str, Any] | None:
         """Return the record of the last try of this same Airflow run that has ended; None without one."""
-        return self._runs.last_ended(self.run_id)
+        ended = {"source": self.source.name, "runId": self.run_id, "endedAt": {"$ne": None}}
+        return self._runs.find_one(ended, sort=[("startedAt", -1)])
 
     def renew(self) -> None:
-        """Keep the lease for another while.
-
-        :raises SkipRun: it has been taken over
-        """
+        """Keep the lease for another while."""
         self._lease.renew()
 
     def reset(self, start: datetime) -> None:
-        """Forget where the source is, so that its history is read again from `start`; what was counted stays counted.
-
-        :raises SkipRun: the lease has been taken over
-        """
-        now = self._clock.now()
-        self._set(
-            self._beginning()
-            | {
-                "backfillStartDate": iso(start),
-                "transitionAnnouncedBy": None,
-                "suspectWindows": [],
-                "resetAt": now,
-                "updatedAt": now,
-            }
-        )
+        """Forget where the source is: its history is read again from `start`. What was counted stays counted."""
+        fresh: dict[str, Any] = {"backfillStartDate": iso(start), "transitionAnnouncedBy": None, "suspectWindows": []}
+        self._set(self._beginning() | fresh | {"resetAt": self.clock.now()})
 
     def update_sync_progress(
         self, position: ReadPosition | None, counts: Mapping[str, int], session: ClientSession
     ) -> None:
-        """Move the job to `position` (None: leave it), and add a page's `counts` to it and to its run, as the page is.
-
-        :raises SkipRun: the lease has been taken over, and so the page must not be committed
-        """
+        """Move the job to `position` (None: leave it), and add a page's `counts` to it and to its run."""
         self._lease.renew(session)
-        fields = (position_fields(position) if position else {}) | {"updatedAt": self._clock.now()}
+        fields = (position_fields(position) if position else {}) | {"updatedAt": self.clock.now()}
         if position and position.open_window is None:
             fields["failures"] = 0
         fetched, rejected = counts.get("fetched", 0), counts.get("rejected", 0)
         added = {"totalFetched": fetched, "lastRunFetched": fetched, "lastRunErrors": rejected, **_totals(counts)}
         changes = {f"{_TO_ANNOUNCE}.{name}": counts[name] for name in _CHANGES if counts.get(name)}
         self._jobs.update_one(self._lease.held, {"$set": fields, "$inc": added | changes}, session=session)
-        self._runs.add(counts, session)
+        self._runs.update_one(self._record, {"$inc": dict(counts)}, session=session)
 
     def mark_sync_complete(self) -> bool:
         """Note that the source has been read up to the run's ceiling; say whether this completed its backfill."""
-        now = self._clock.now()
-        first = self._jobs.update_one(
-            self._lease.held | {"backfillCompletedAt": None}, {"$set": {"backfillCompletedAt": now}}
-        )
-        self._set({"status": SYNCING, "updatedAt": now})
+        unfinished = self._lease.held | {"backfillCompletedAt": None}
+        first = self._jobs.update_one(unfinished, {"$set": {"backfillCompletedAt": self.clock.now()}})
+        self._set({"status": SYNCING})
         return bool(first.modified_count)
 
     def mark_sync_error(self, message: str, *, position: ReadPosition | None = None, stuck: bool = False) -> None:
         """Note a failure; the job stays at `position`. `stuck`: the open window itself may be what fails.
 
         Without a position, it was not the job's own reading that failed, and its status stays too.
-
-        :raises SkipRun: the lease has been taken over
         """
         # A text, as the web app's model has it.
-        entry = f"{iso(self._clock.now())} {self.run_id}: {message[:2000]}"
+        entry = f"{iso(self.clock.now())} {self.run_id}: {message[:2000]}"
         fields = (position_fields(position) | {"status": ERROR}) if position else {}
         changes = {
-            "$set": fields | {"updatedAt": self._clock.now()},
+            "$set": fields | {"updatedAt": self.clock.now()},
             "$inc": {"lastRunErrors": 1, "failures": int(stuck)},
             "$push": {"errorLog": {"$each": [entry], "$slice": -ERRORS_KEPT}},
         }
@@ -225,7 +193,7 @@ class SyncJobs:
 
     def note_suspect(self, window: TimeRange, reason: str, session: ClientSession) -> None:
         """Remember a window that had to be closed without a believable end, for the audit and for people."""
-        suspect = {"from": window.start, "to": window.end, "reason": reason[:500], "at": self._clock.now()}
+        suspect = {"from": window.start, "to": window.end, "reason": reason[:500], "at": self.clock.now()}
         changes = {"$push": {"suspectWindows": {"$each": [suspect], "$slice": -SUSPECTS_KEPT}}}
         self._jobs.update_one(self._lease.held, changes, session=session)
 
@@ -244,7 +212,7 @@ class SyncJobs:
         never get past it. `counts` are those of no page (requests that brought nothing); job and record get them
         together or not at all. `changes` in the record of a run that succeeds are what Airflow is now to be told of.
         """
-        now, counts = self._clock.now(), counts or {}
+        now, counts = self.clock.now(), counts or {}
         fields: dict[str, Any] = {"lease": None, "updatedAt": now}
         facts |= {"outcome": outcome, **({"reason": reason} if reason else {})}
         if position is not None:
@@ -254,21 +222,29 @@ class SyncJobs:
         def write(session: ClientSession) -> dict[str, Any] | None:
             job = self._jobs.find_one(self._lease.held, {_TO_ANNOUNCE: 1}, session=session)
             if job is None:  # the lease has been taken over: this run's record is ended, and nothing else
-                return self._runs.end(now, facts, {}, session)
-            if self._announces and outcome.task_succeeds:
+                return self._end_record(now, facts, {}, session)
+            if self.announces and outcome.task_succeeds:
                 facts["changes"] = {name: job.get(_TO_ANNOUNCE, {}).get(name, 0) for name in _CHANGES}
-                fields[_TO_ANNOUNCE] = {
-                    **dict.fromkeys(_CHANGES, 0),
-                    "lastAnnounced": {"by": self.run_id, **facts["changes"]},
-                }
+                announced = {"by": self.run_id, **facts["changes"]}
+                fields[_TO_ANNOUNCE] = {**dict.fromkeys(_CHANGES, 0), "lastAnnounced": announced}
             self._jobs.update_one(self._lease.held, {"$set": fields, "$inc": _totals(counts)}, session=session)
-            return self._runs.end(now, facts, counts, session)
+            return self._end_record(now, facts, counts, session)
 
-        with self._jobs.database.client.start_session() as session:
+        with self.db.client.start_session() as session:
             return session.with_transaction(write) or {}
 
+    def _end_record(
+        self, now: datetime, facts: Mapping[str, Any], counts: Mapping[str, int], session: ClientSession
+    ) -> dict[str, Any] | None:
+        ended = {"$set": {"endedAt": now, **facts}, "$inc": dict(counts)}
+        record: dict[str, Any] | None = self._runs.find_one_and_update(
+            self._record, ended, return_document=ReturnDocument.AFTER, session=session
+        )
+        return record
+
     def _set(self, fields: Mapping[str, Any]) -> None:
-        self._lease.require(self._jobs.update_one(self._lease.held, {"$set": fields}).matched_count)
+        changes = {"$set": {**fields, "updatedAt": self.clock.now()}}
+        self._lease.require(self._jobs.update_one(self._lease.held, changes).matched_count)
 
 
 def read_job(db: Database[dict[str, Any]], source: Source) -> SyncJob | None:
@@ -295,13 +271,8 @@ def claim_transition(db: Database[dict[str, Any]], source: Source, run_id: str) 
 
     It is claimed once: by one run for ever, and by that run again when it is cleared, so that the news is not lost.
     """
-    jobs = db["syncJobs"]
-    claimed = jobs.update_one(
-        {
-            "source": source.name,
-            "backfillCompletedAt": {"$ne": None},
-            "transitionAnnouncedBy": {"$in": [None, run_id]},
-        },
+    claimed = db["syncJobs"].update_one(
+        {"source": source.name, "backfillCompletedAt": {"$ne": None}, "transitionAnnouncedBy": {"$in": [None, run_id]}},
         {"$set": {"transitionAnnouncedBy": run_id}},
     )
     if claimed.matched_count:
