@@ -1,7 +1,5 @@
 """Errors, named by what the caller should do. Each message says what was met, what was expected, and what to do."""
 
-from __future__ import annotations
-
 from tender_sync.run_outcome import Outcome
 
 

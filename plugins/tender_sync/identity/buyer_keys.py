@@ -1,7 +1,5 @@
 """Finds the key of a contract's buyer, and makes the document of a new buyer."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Iterable, Mapping

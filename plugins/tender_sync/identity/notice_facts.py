@@ -1,7 +1,5 @@
 """Reads the facts of one notice that lineage needs: what it announces, how far it is, and which lots and awards."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime

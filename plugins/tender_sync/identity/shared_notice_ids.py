@@ -5,8 +5,6 @@ Find a Tender's API documentation says: "Release IDs are unique within a procure
 of each object of a prior information notice. All of them have the notice's number as their id.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """What BSON and MongoDB can hold, and a copy of any JSON that fits."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Mapping

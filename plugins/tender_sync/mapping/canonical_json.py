@@ -1,7 +1,5 @@
 """The canonical form of JSON: equal for values of equal content, and the hash of it."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from typing import Any

@@ -1,7 +1,5 @@
 """CPV codes: where notices keep them, and the sector each belongs to."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from itertools import product

@@ -1,7 +1,5 @@
 """Reads the dates of notices, as MongoDB and the web app hold them."""
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, date, datetime, time
 

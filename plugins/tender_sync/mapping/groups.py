@@ -1,7 +1,5 @@
 """Groups of things that are connected by what they share."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Hashable, Iterable
 from typing import TypeVar
 

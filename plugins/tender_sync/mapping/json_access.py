@@ -1,7 +1,5 @@
 """Reads JSON of odd shapes: what is missing or of a wrong type is absent, never an error."""
 
-from __future__ import annotations
-
 import math
 import re
 from html import unescape

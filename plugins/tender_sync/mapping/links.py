@@ -1,7 +1,5 @@
 """Web addresses as notices write them: bare, inside sentences, or missing where one is due."""
 
-from __future__ import annotations
-
 import re
 
 from tender_sync.mapping.json_access import text

@@ -1,7 +1,5 @@
 """Tells how a contract is let: on its own, or through a framework agreement or dynamic market (formerly DPS)."""
 
-from __future__ import annotations
-
 import re
 from typing import Literal
 

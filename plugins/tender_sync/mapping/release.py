@@ -1,7 +1,5 @@
 """A release as the mapper's rules read it: its parts, the kind of notice it is, its stage and its status."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from functools import cached_property

@@ -1,7 +1,5 @@
 """Whether a contract may be renewed or extended."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What a contract covers: goods, services or works, in which places, and whether the European Union pays for it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Literal

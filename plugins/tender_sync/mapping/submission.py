@@ -1,7 +1,5 @@
 """How to take part: by which procedure, whom it suits, and how and where bids are sent."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from itertools import chain

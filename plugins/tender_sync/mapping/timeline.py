@@ -1,7 +1,5 @@
 """The dates of a procurement: published, questions, bids, award, contract."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime

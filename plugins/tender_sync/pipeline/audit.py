@@ -4,8 +4,6 @@ What a long walk hid, a short one shows (and the other way round). What is missi
 transaction as any page. The audit holds the source's lease while it works, keeps the API's pace, and moves nothing.
 """
 
-from __future__ import annotations
-
 import logging
 from collections import Counter
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """Dry run: reads a range as a replay does, and reports what a replay would write. It needs no lease."""
 
-from __future__ import annotations
-
 import logging
 from collections import Counter
 from collections.abc import Iterable

@@ -5,8 +5,6 @@ at most the page being read. A window is complete only on a believable end. An a
 committed all the same, and its window is read again in halves.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """Is a source as fresh as it should be? An alarm is raised once, and not again until it has been fresh in between."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """What a run of each mode does, from the trigger form's values to the run's record."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime

@@ -4,8 +4,6 @@ No request is made. The contracts of a source are rewritten in small batches, wh
 is continued by the next one, and syncs may run meanwhile (`storage.remap_progress`).
 """
 
-from __future__ import annotations
-
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping

@@ -1,7 +1,5 @@
 """Replay: reads a range again, as the sync reads it, and commits what it finds. The job stays where it is."""
 
-from __future__ import annotations
-
 import logging
 from dataclasses import replace
 from datetime import timedelta

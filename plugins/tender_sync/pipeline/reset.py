@@ -1,7 +1,5 @@
 """Reset: begins a source's history anew. A first run shows the plan and a code; a second run, given it, resets."""
 
-from __future__ import annotations
-
 import hashlib
 import logging
 from datetime import UTC, datetime

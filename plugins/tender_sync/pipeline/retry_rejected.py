@@ -1,7 +1,5 @@
 """Replay rejected: maps the rejected releases of a source again, and commits those that are contracts now."""
 
-from __future__ import annotations
-
 import logging
 from collections import Counter
 from typing import Any

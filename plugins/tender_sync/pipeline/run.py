@@ -1,7 +1,5 @@
 """One run of one source: what it works with, how it is put together, and how its failure is recorded."""
 
-from __future__ import annotations
-
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Reads what a run is asked to do from the trigger form's values, or refuses them in one sentence."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What the environment may override: where a history begins, and the pace of requests."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """The record of every completeness audit: one document each in `syncAudits`."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

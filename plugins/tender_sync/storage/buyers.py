@@ -1,7 +1,5 @@
 """Assigns contracts to buyers, and keeps the buyers' counts, inside the transaction of a page."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ and month:
 `{source, month: "2026-06", contracts, days: {"03": n}, stages: {"TENDER": n}, sectors: {"Construction": n}}`, in UTC.
 """
 
-from __future__ import annotations
-
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping

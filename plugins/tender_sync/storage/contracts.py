@@ -1,7 +1,5 @@
 """Reads and writes the contracts of one source, with what follows for buyers, lineage and counts."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Reads stored contracts and buyers, which the first version or a script may have left incomplete or of other types."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Mapping
 from datetime import datetime
 from typing import Any

@@ -1,7 +1,5 @@
 """The lease on a sync job: one writer a source. Every write of a run names its token."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Mapping
 from datetime import timedelta

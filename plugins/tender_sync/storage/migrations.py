@@ -5,8 +5,6 @@ step, so a step that is cut short is done again. Every step may be done twice, b
 syncs.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any

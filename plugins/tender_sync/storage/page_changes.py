@@ -1,7 +1,5 @@
 """Decides what writing a page changes; pure, so that the write and its preview cannot differ."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

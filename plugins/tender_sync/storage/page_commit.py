@@ -1,7 +1,5 @@
 """Commits one page in one transaction: contracts, buyers, counts, rejected releases and, last, the sync job."""
 
-from __future__ import annotations
-
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """Keeps rejected releases in `rejectedReleases`, and reads them back to be tried again."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import zlib

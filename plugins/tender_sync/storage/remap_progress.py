@@ -4,8 +4,6 @@ A batch is one transaction, which also moves the progress. So a run that ends, i
 next run goes on after the last batch. Batches and the pages of running syncs wait for each other.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Creates the collections and the indexes that this package relies on."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -4,8 +4,6 @@ People, and the first version of this pipeline, write to these documents as well
 refused in one sentence; fields that are not of the model are left alone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

@@ -4,8 +4,6 @@
 from its beginning to its outcome.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass

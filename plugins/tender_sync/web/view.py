@@ -17,7 +17,7 @@ from tender_sync.mapping.json_access import number
 from tender_sync.run_meter import RELEASE_COUNTERS
 from tender_sync.sources.base import Source
 from tender_sync.storage.contract_counts import UNDATED
-from tender_sync.storage.sync_job_document import BACKFILLING, ERROR, SyncJob, sync_job
+from tender_sync.storage.sync_job_document import BACKFILLING, ERROR, SYNCING, SyncJob, sync_job
 from tender_sync.web.queries import REJECTED_COUNTED, SourceDocuments
 
 REFRESH_SECONDS = 5
@@ -124,7 +124,7 @@ def _mode(job: Mapping[str, Any], known: SyncJob) -> str:
         return "never run"
     if job.get("status") == ERROR:
         return "in error"
-    return known.status
+    return BACKFILLING if known.backfilling else SYNCING
 
 
 def _sentence(source: Source, job: Mapping[str, Any], known: SyncJob) -> str:
