@@ -1,5 +1,7 @@
 """Finds the key of a contract's buyer, and makes the document of a new buyer."""
 
+from __future__ import annotations
+
 import hashlib
 import re
 from collections.abc import Iterable, Mapping

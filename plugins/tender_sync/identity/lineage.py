@@ -4,6 +4,8 @@ Pure: from whole families of notices to the `Standing` of each, whatever order t
 notices are one family, and has the rules case by case, with the notices on which they were found.
 """
 
+from __future__ import annotations
+
 from bisect import bisect
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence

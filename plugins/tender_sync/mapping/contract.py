@@ -3,6 +3,8 @@
 Each kind of field has its module. All of them are pure, and read odd JSON as absent instead of failing on it.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable, Iterable
 from datetime import datetime

@@ -1,5 +1,7 @@
 """The documents of a notice: the notice itself, its attachments, and what it links to."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypedDict

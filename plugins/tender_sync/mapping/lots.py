@@ -1,5 +1,7 @@
 """The lots of a tender: the parts for which suppliers can bid separately."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping
 from typing import Any, TypedDict

@@ -1,5 +1,7 @@
 """The organisations of a release, by role."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypedDict
