@@ -49,8 +49,7 @@ class DryRunRecorder:
         return len(met_first)
 
     def _name(self, kind: str, names: list[str]) -> None:
-        kept = self.named[kind]
-        kept += names[: _NAMED_AT_MOST - len(kept)]
+        self.named[kind] = (self.named[kind] + names)[:_NAMED_AT_MOST]
 
 
 def dry_run(run: Run, request: RunRequest) -> dict[str, Any]:

@@ -26,7 +26,6 @@ log = logging.getLogger(__name__)
 # The fields of a stored contract that are needed to take it out of the counts again.
 COUNTED_FIELDS: Mapping[str, int] = {"publishedDate": 1, "stage": 1, "sector": 1}
 UNDATED = "undated"
-NONE = "none"
 # The years that can be written as a month and read back. A date of another year counts as none.
 _FIRST, _END = datetime(1000, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 _MONTHS = Regex(rf"^(\d{{4}}-(0[1-9]|1[0-2])|{UNDATED})$")
@@ -66,8 +65,7 @@ class ContractCounts:
         """
         mine = {"source": self._source.name}
         dated = {"$and": [{"$gte": ["$publishedDate", _FIRST]}, {"$lt": ["$publishedDate", _END]}]}
-        month = {"$dateToString": {"format": "%Y-%m", "date": "$publishedDate"}}
-        by_month = {"$cond": [dated, month, UNDATED]}
+        by_month = {"$cond": [dated, {"$dateToString": {"format": "%Y-%m", "date": "$publishedDate"}}, UNDATED]}
         # The months of all sources, from the index alone. Those of one source would need all its contracts, some 10 GB.
         found = self._contracts.aggregate([{"$group": {"_id": by_month}}], hint={"publishedDate": -1})
         months = {row["_id"] for row in found}
@@ -113,7 +111,7 @@ def _paths(contract: Mapping[str, Any]) -> list[str]:
 
 def _key(value: object) -> str:
     """Return a value as the name of a field. MongoDB gives dot and dollar a meaning there, so they are replaced."""
-    return str(value or NONE).replace(".", "_").replace("$", "_")
+    return str(value or "none").replace(".", "_").replace("$", "_")
 
 
 def _month(contract: Mapping[str, Any]) -> str:

@@ -93,6 +93,11 @@ class SyncJob:
     backfill_start: datetime
     failures: int
 
+    @property
+    def status(self) -> str:
+        """The status of a source that is not in error."""
+        return BACKFILLING if self.backfilling else SYNCING
+
 
 def validated(document: Mapping[str, Any], source: Source) -> SyncJobDocument:
     """Return the document of `source` as its model; raise FixSetup if this package would not have written a value."""

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tender_sync.mapping.contract import map_ocds_to_contract
+from tender_sync.storage.contracts import classify
 from tender_sync.storage.documents import read_contract
-from tender_sync.storage.page_changes import classify
 
 PUBLISHED = datetime(2026, 6, 5, 9, tzinfo=UTC)
 NOW = PUBLISHED + timedelta(days=1)
