@@ -219,26 +219,20 @@ class SyncJobs:
 
         def write(session: ClientSession) -> dict[str, Any] | None:
             job = self._jobs.find_one(self._lease.held, {_TO_ANNOUNCE: 1}, session=session)
-            if job is None:  # the lease has been taken over: this run's record is ended, and nothing else
-                return self._end_record(now, facts, {}, session)
-            if self.announces and outcome.task_succeeds:
+            if job and self.announces and outcome.task_succeeds:
                 facts["changes"] = {name: job.get(_TO_ANNOUNCE, {}).get(name, 0) for name in _CHANGES}
                 announced = {"by": self.run_id, **facts["changes"]}
                 fields[_TO_ANNOUNCE] = {**dict.fromkeys(_CHANGES, 0), "lastAnnounced": announced}
             self._jobs.update_one(self._lease.held, {"$set": fields, "$inc": _totals(counts)}, session=session)
-            return self._end_record(now, facts, counts, session)
+            # No job: the lease has been taken over. This run's record is ended, and nothing else.
+            ended = {"$set": {"endedAt": now, **facts}, "$inc": dict(counts) if job else {}}
+            record: dict[str, Any] | None = self._runs.find_one_and_update(
+                self._record, ended, return_document=ReturnDocument.AFTER, session=session
+            )
+            return record
 
         with self.db.client.start_session() as session:
             return session.with_transaction(write) or {}
-
-    def _end_record(
-        self, now: datetime, facts: Mapping[str, Any], counts: Mapping[str, int], session: ClientSession
-    ) -> dict[str, Any] | None:
-        ended = {"$set": {"endedAt": now, **facts}, "$inc": dict(counts)}
-        record: dict[str, Any] | None = self._runs.find_one_and_update(
-            self._record, ended, return_document=ReturnDocument.AFTER, session=session
-        )
-        return record
 
     def _set(self, fields: Mapping[str, Any]) -> None:
         changes = {"$set": {**fields, "updatedAt": self.clock.now()}}
