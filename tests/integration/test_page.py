@@ -38,7 +38,8 @@ def _everybody_may_look(monkeypatch):
 
 @pytest.fixture
 def page(mongo_connection):
-    with TestClient(web.create_app(KeptDatabase(mongo_connection))) as client:
+    # Patient, because a machine at work may be slow; how long people wait has tests of its own.
+    with TestClient(web.create_app(KeptDatabase(mongo_connection, seconds=30.0))) as client:
         yield client
 
 
