@@ -41,12 +41,12 @@ check: setup ## lint, format and types (seconds)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/python -m mypy
 
 test: check ## what to run before each commit: check, and all tests but the slow ones (four minutes on two cores)
-	@$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(TESTS)
+	@$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
 test-all: check test-parallel test-browser test-airflow ## everything CI runs: also the slow tests, the browser, the whole Airflow
 
 test-parallel: setup
-	@$(BIN)/python -m pytest $(PARALLEL) --ignore=tests/browser --ignore=tests/airflow
+	@$(BIN)/python -m pytest $(PARALLEL) --ignore=tests/browser --ignore=tests/airflow $(TESTS)
 
 test-airflow: setup ## reruns, clears, backfills and pauses, done to a whole Airflow at work (90 s)
 	@$(BIN)/python -m pytest tests/airflow

@@ -88,6 +88,7 @@ def test_hostile_text_is_shown_and_not_obeyed(page, ui):
 
 
 def test_rejected_release_is_shown_raw_and_leads_to_its_dag(page, ui):
+    page.until(lambda: page.fact(CF, "mode") == "syncing", "the end of the backfill", 180)
     rejected = ui.db.rejectedReleases.find_one({"source": CF}, sort=[("createdAt", -1)])
     where = f'section[data-source="{CF}"] [data-fact="rejected releases"]'
     assert rejected["reason"] in page.fact(CF, "rejected releases")
@@ -126,13 +127,13 @@ def test_replay_triggered_from_the_form_brings_back_what_was_lost(page, ui):
 
 
 def test_audit_that_found_something_missing_is_shown_with_what_it_found(page, ui):
-    """The weekly audit begins as its DAG is switched on, for the last Sunday's sake."""
     page.until(lambda: page.fact(CF, "mode") == "syncing", "the end of the backfill", 180)
     some_days_ago = ui.db.syncJobs.find_one({"source": CF})["backfillCompletedAt"] - timedelta(days=4)
     found = ui.db.contracts.find({"source": CF, "publishedDate": {"$lt": some_days_ago}}).sort("publishedDate", -1)
     lost = [contract["noticeId"] for contract in found.limit(3)]
     ui.db.contracts.delete_many({"source": CF, "noticeId": {"$in": lost}})
-    ui.unpause("completeness_audit")
+    ui.unpause("completeness_audit")  # which begins none by itself before the next Sunday
+    ui.trigger("completeness_audit", source=CF)
     page.until(lambda: "such as" in page.fact(CF, "audit"), "what the audit found", 180)
     page.until(lambda: page.fact(CF, "audit").split("\n")[2].startswith("done"), "its end", 180)
     assert page.fact(CF, "missing") == page.fact(CF, "repaired") == "3"
