@@ -88,12 +88,13 @@ def test_hostile_text_is_shown_and_not_obeyed(page, ui):
 
 
 def test_rejected_release_is_shown_raw_and_leads_to_its_dag(page, ui):
-    page.until(lambda: page.fact(CF, "mode") == "syncing", "the end of the backfill", 180)
-    rejected = ui.db.rejectedReleases.find_one({"source": CF}, sort=[("createdAt", -1)])
+    rejected = {"source": CF, "contentHash": "odd", "noticeId": None, "runId": "r", "reason": "its id is 7.5"}
+    now = ui.db.client.admin.command("hello")["localTime"]
+    ui.db.rejectedReleases.insert_one({**rejected, "createdAt": now, "raw": {"id": 7.5}})
     where = f'section[data-source="{CF}"] [data-fact="rejected releases"]'
-    assert rejected["reason"] in page.fact(CF, "rejected releases")
+    page.until(lambda: rejected["reason"] in page.fact(CF, "rejected releases"), "the rejected release")
     page.click(f"{where} button")
-    page.until(lambda: page.said("#raw-text"), "the raw release")
+    page.until(lambda: "7.5" in page.said("#raw-text"), "the raw release")
     page.click("dialog button")
     assert not page.run("return document.getElementById('raw').open")
     page.click(f"{where} a")
@@ -133,7 +134,7 @@ def test_audit_that_found_something_missing_is_shown_with_what_it_found(page, ui
     lost = [contract["noticeId"] for contract in found.limit(3)]
     ui.db.contracts.delete_many({"source": CF, "noticeId": {"$in": lost}})
     ui.unpause("completeness_audit")  # which begins none by itself before the next Sunday
-    ui.trigger("completeness_audit", source=CF)
+    run = ui.trigger("completeness_audit", source=CF)
     page.until(lambda: "such as" in page.fact(CF, "audit"), "what the audit found", 180)
     page.until(lambda: page.fact(CF, "audit").split("\n")[2].startswith("done"), "its end", 180)
     assert page.fact(CF, "missing") == page.fact(CF, "repaired") == "3"
@@ -141,7 +142,6 @@ def test_audit_that_found_something_missing_is_shown_with_what_it_found(page, ui
     assert int(page.fact(CF, "windows checked")) > 1
     assert all(notice_id in page.fact(CF, "audit") for notice_id in lost)
     assert ui.db.contracts.count_documents({"source": CF, "noticeId": {"$in": lost}}) == 3
-    run = ui.first_run("completeness_audit")
     page.until(lambda: ui.tasks("completeness_audit", run)["audit_contracts_finder"] == "failed", "its failure")
 
 
