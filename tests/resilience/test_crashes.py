@@ -192,6 +192,9 @@ def three_mongods(tmp_path):
             node.launch()
         hosts = [{"_id": number, "host": f"127.0.0.1:{port}"} for number, port in enumerate(nodes)]
         config = {"_id": REPLICA_SET, "members": hosts, "settings": {"electionTimeoutMillis": 1_000}}
+        for port in reversed(nodes):  # the first is asked to begin once the others answer
+            with MongoClient("127.0.0.1", port, directConnection=True) as direct:
+                direct.admin.command("ping")
         with MongoClient("127.0.0.1", next(iter(nodes)), directConnection=True) as direct:
             direct.admin.command("replSetInitiate", config)
         yield nodes
